@@ -301,6 +301,28 @@ conditions: {edge: {where: holes, equation: u = 0}, rest: {where: x = 0.5, equat
 -- 7:28 holes
 -- 7:67 x = 0.5
 
+== a shape that is wrong, and its parts
+coordinates: {x: [-1, 1], y: [-1, 1], t: [0, 1]}
+shape: box - pipe
+parts:
+  pipe: disk(0.4, 0.5)
+unknowns: [u]
+equations: {heat: u_t = laplacian(u)}
+conditions:
+  a: {where: pipe, equation: u_n = 0}
+  b: {where: x = 1, equation: u = 0}
+  c: {where: t = 2, equation: u = 0}
+-- 4:9 disk(0.4, 0.5)
+-- 10:14 t = 2
+
+== a part that is wrong, and a normal
+coordinates: {x: [-1, 1], y: [-1, 1]}
+shape: box
+unknowns: [u]
+equations: {poisson: laplacian(u) = 1}
+conditions: {edge: {where: bo, equation: u_n = 0}}
+-- 5:28 bo
+
 == no condition on the boundary
 coordinates: {x: [-1, 1], y: [-1, 1], t: [0, 1]}
 shape: disk(0, 0, 1)

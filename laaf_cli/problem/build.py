@@ -26,7 +26,8 @@ from laaf_cli.problem.observations import read_data
 from laaf_cli.problem.problem import LearnedConstant, Problem, Term
 from laaf_cli.problem.python_function import PythonFunction
 from laaf_cli.problem.reader import Reader
-from laaf_cli.problem.regions import NONE_DRAWN, Interior
+from laaf_cli.problem.regions import Interior
+from laaf_cli.problem.rejection import NONE_DRAWN
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.shapes.read import read_shape
 from laaf_cli.problem.shapes.shape import PlaneShape

@@ -17,6 +17,7 @@ from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Node, evaluate
 from laaf_cli.problem.domain import Domain, Face, grid_points
 from laaf_cli.problem.patches import Axis, Patch, on_axes
+from laaf_cli.problem.rejection import NoPointsError, Subset, in_domain, on_plane, selected
 from laaf_cli.problem.samplers import draw, independent
 from laaf_cli.problem.shapes.curves import BoundaryPiece
 from laaf_cli.problem.shapes.shape import on_pieces
@@ -29,20 +30,6 @@ NORMAL = "normal "
 
 N_NODES = 32
 """Gauss-Legendre nodes per coordinate of an integral."""
-
-MAX_DRAWS = 200
-"""How often points are drawn before a part of a region is left with fewer than were asked for."""
-
-
-MANY, FEW = 10_000, 5
-"""A part in which fewer than FEW of MANY points lie counts as empty."""
-
-NONE_DRAWN = f"Of {MANY:,} points that were drawn there, it holds at fewer than {FEW}."
-"""A hint for where a comparison selects no points."""
-
-
-class NoPointsError(Exception):
-    """A comparison selects no points of its region."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,85 +196,6 @@ class Drawn(Region):
         return self.with_points(self.n_points, independent(self.sampler))
 
 
-@dataclass(frozen=True)
-class Subset:
-    """The points at which a comparison in the coordinates holds."""
-
-    tree: Node
-    text: str
-    """As the user wrote it."""
-
-    def holds(self, points: Array, domain: Domain) -> NDArray[np.bool_]:
-        """Truth values [n_points]."""
-        with np.errstate(all="ignore"):
-            columns = dict(zip(domain.coordinates, points.T, strict=True))
-            holds = np.broadcast_to(
-                np.asarray(evaluate(self.tree, columns, {}, NUMPY), dtype=bool), len(points)
-            )
-        return holds if domain.shape is None else holds & domain.inside(points)
-
-    def is_empty(self, domain: Domain, fixed: Mapping[int, float]) -> bool:
-        """Whether hardly a point is in the part, of those whose coordinates `fixed` have given
-        values.
-        """
-        points = _on_plane(fixed, MANY, "uniform", domain, np.random.default_rng(0))
-        return float(np.mean(self.holds(points, domain))) < FEW / MANY
-
-    def draw(
-        self, n: int, domain: Domain, sampler: str, draw_some: Callable[[str, int], Array]
-    ) -> Array:
-        """n points of the part, [n, d], out of those that `draw_some` makes with a sampler; a grid
-        may have fewer.
-
-        Where that sampler hits the part with none, as a coarse grid a thin layer, they are uniform.
-
-        Raises:
-            NoPointsError: many tries find none.
-        """
-        points = _selected(lambda some: self.holds(some, domain), n, sampler, draw_some)
-        if n and not len(points):
-            raise NoPointsError(self.text)
-        return points
-
-
-Holds = Callable[[Array], NDArray[np.bool_]]
-
-
-def _selected(holds: Holds, n: int, sampler: str, draw_some: Callable[[str, int], Array]) -> Array:
-    """n points [n, d] at which something holds, out of those that `draw_some` makes with a sampler,
-    or uniform ones where that hits none; fewer where many tries find no more.
-    """
-    points = _out_of(holds, lambda size: draw_some(sampler, size), n, max(n, 64), MAX_DRAWS)
-    if n and not len(points):
-        points = _out_of(holds, lambda size: draw_some("uniform", size), n, MANY, MAX_DRAWS // 10)
-    return points
-
-
-def _out_of(
-    holds: Holds, draw_some: Callable[[int], Array], n: int, size: int, max_draws: int
-) -> Array:
-    """Up to n points at which something holds, out of those that `draw_some` makes, `size` at a
-    time.
-    """
-    parts: list[Array] = []
-    previous, n_drawn = None, 0
-    for _ in range(max_draws):
-        points = draw_some(size)
-        if previous is not None and np.array_equal(points, previous):  # a grid has no others
-            if n_drawn or size > MANY:
-                break
-            size *= 2
-        previous = points
-        inside = points[holds(points)]
-        if len(inside) > n - n_drawn:
-            inside = inside[np.linspace(0, len(inside) - 1, n - n_drawn).round().astype(int)]
-        parts.append(inside)
-        n_drawn += len(inside)
-        if n_drawn == n:
-            break
-    return np.concatenate(parts) if parts else draw_some(1)[:0]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Interior(Drawn):
     """The inside of the domain."""
@@ -301,7 +209,7 @@ class Interior(Drawn):
         def draw_some(sampler: str, n: int) -> Array:
             return domain.from_unit(draw(sampler, n, domain.dimension, random))
 
-        everywhere = _inside(domain, self.n_points - sum(counts), self.sampler, draw_some)
+        everywhere = in_domain(domain, self.n_points - sum(counts), self.sampler, draw_some)
         parts = [
             part.draw(count, domain, self.sampler, draw_some)
             for (part, _), count in zip(self.importance, counts, strict=True)
@@ -353,7 +261,7 @@ class OnFaces(Drawn):
 
     def _on(self, face: Face, n: int, domain: Domain, random: np.random.Generator) -> Array:
         def draw_some(sampler: str, n: int) -> Array:
-            return _on_plane({face.axis: face.value}, n, sampler, domain, random)
+            return on_plane({face.axis: face.value}, n, sampler, domain, random)
 
         if self.only is None:
             return draw_some(self.sampler, n)
@@ -440,7 +348,7 @@ class OnParts(Drawn):
             def holds(some: Array) -> NDArray[np.bool_]:
                 return only.holds(some[:, -2 * d : -d], domain)
 
-            unit = _selected(holds, self.n_points, self.sampler, draw_some)
+            unit = selected(holds, self.n_points, self.sampler, draw_some)
             if not len(unit):
                 raise NoPointsError(only.text)
         points, normals = np.split(unit[:, -2 * domain.dimension :], 2, axis=1)
@@ -489,7 +397,7 @@ class AtPlace(Drawn):
     values: Mapping[int, float]
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
-        return PointSet(points=_on_plane(self.values, self.n_points, self.sampler, domain, random))
+        return PointSet(points=on_plane(self.values, self.n_points, self.sampler, domain, random))
 
     def extent(self, axis: int) -> Extent:
         return Extent.OTHER if axis in self.values else Extent.WHOLE
@@ -525,7 +433,7 @@ class PeriodicPair(Drawn):
     is_at_bounds: ClassVar[bool] = True
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
-        lower = _on_plane(
+        lower = on_plane(
             {self.axis: domain.lower[self.axis]}, self.n_points, self.sampler, domain, random
         )
         upper = lower.copy()
@@ -575,7 +483,7 @@ class IntegralOver(Drawn):
         for axis in self.axes:
             combination = np.multiply.outer(combination, weights / 2 * size[axis]).ravel()
         zero = dict.fromkeys(self.axes, 0.0) | dict(self.fixed)
-        places = _on_plane(zero, self.n_points, self.sampler, domain, random)
+        places = on_plane(zero, self.n_points, self.sampler, domain, random)
         points = np.repeat(places, len(combination), axis=0).reshape(
             len(places), -1, domain.dimension
         )
@@ -645,7 +553,7 @@ class Sampled(Drawn):
     is_observed: ClassVar[bool] = True
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
-        points = _on_plane({}, self.n_points, self.sampler, domain, random)
+        points = on_plane({}, self.n_points, self.sampler, domain, random)
         if self.targets is None:
             return PointSet(points=points)
         columns = dict(zip(domain.coordinates, points.T, strict=True))
@@ -681,32 +589,3 @@ class Sampled(Drawn):
     def describe(self, domain: Domain) -> str:
         source = "reference" if self.targets is None else "target"
         return f"{source}, {self.sampler}" + (f", {self.noise:.3g} noise" if self.noise else "")
-
-
-def _on_plane(
-    fixed: Mapping[int, float], n: int, sampler: str, domain: Domain, random: np.random.Generator
-) -> Array:
-    """Points [n, d] whose coordinates `fixed` have given values; a single one where all have."""
-
-    def draw_some(sampler: str, n: int) -> Array:
-        unit = draw(sampler, n, domain.dimension - len(fixed), random)
-        for axis in sorted(fixed):
-            unit = np.insert(unit, axis, 0.0, axis=1)
-        points = domain.from_unit(unit)
-        for axis, value in fixed.items():
-            points[:, axis] = value
-        return points
-
-    if set(domain.space) <= fixed.keys():
-        return draw_some(sampler, n)
-    return _inside(domain, n, sampler, draw_some)
-
-
-def _inside(domain: Domain, n: int, sampler: str, draw_some: Callable[[str, int], Array]) -> Array:
-    """n points [n, d] of the domain, out of those that `draw_some` makes of its box."""
-    if domain.shape is None:
-        return draw_some(sampler, n)
-    points = _selected(domain.inside, n, sampler, draw_some)
-    if n and not len(points):
-        raise NoPointsError(domain.shape.text)
-    return points
