@@ -6,6 +6,7 @@ import math
 import pickle
 from pathlib import Path
 
+import meshio
 import numpy as np
 import pytest
 from conftest import Laaf, plan_of
@@ -14,8 +15,10 @@ from matplotlib.collections import QuadMesh
 from scipy.special import ellipe
 from syrupy.assertion import SnapshotAssertion
 
-from laaf_cli.problem import NORMAL
+from laaf_cli.problem import NORMAL, on_triangles
+from laaf_cli.problem.shapes.curves import StraightLine
 from laaf_cli.problem.shapes.shape import BOUNDARY, PlaneShape, on_pieces
+from laaf_cli.problem.shapes.triangulation import triangulate
 from laaf_cli.report.figures import RunData, draw
 from laaf_cli.runs.identity import Hashes
 from laaf_cli.runs.plan import make_plan
@@ -75,6 +78,25 @@ def test_areas_and_lengths_are_those_of_closed_forms(text: str) -> None:
     shape, (area, length) = shape_of(text), KNOWN[text]
     assert shape.area == pytest.approx(area, rel=1e-12)
     assert sum(piece.length for piece in shape.pieces) == pytest.approx(length, rel=1e-12)
+
+
+@pytest.mark.parametrize("text", KNOWN)
+def test_triangles_fill_a_shape_up_to_its_boundary(text: str) -> None:
+    shape = shape_of(text)
+    made = triangulate(shape, 0.1)
+    assert triangle_areas(made.points, made.triangles).min() > 0
+    # Between two points of a circle an edge cuts off a part of what is filled: by its angle.
+    lost = abs(triangle_areas(made.points, made.triangles).sum() - shape.area)
+    curved = sum(
+        piece.length for piece in shape.pieces if not isinstance(piece.curve, StraightLine)
+    )
+    assert lost < 1e-12 + 0.1 * (math.pi / 24) * curved / 8
+    assert shape.holds(made.points).all()
+
+
+def triangle_areas(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    a, b, c = (points[triangles[:, i]] for i in range(3))
+    return np.linalg.det(np.stack([b - a, c - a], 1)) / 2
 
 
 def test_an_inequality_is_traced() -> None:
@@ -199,6 +221,19 @@ reference: none
     assert (np.linalg.norm(points["start"].points[:, :2], axis=1) <= 1).all()
 
 
+def test_triangles_go_through_time_as_wedges() -> None:
+    shape = shape_of("disk(0, 0, r)")
+    line = np.linspace(-1, 1, 11)
+    places = on_triangles(shape, {"x": line, "y": line, "t": np.array([0.0, 0.5, 2.0])})
+    assert places.cells is not None
+    corners = np.stack([places.coordinates[name] for name in "xyt"], 1)[places.cells]
+    base, heights = corners[:, :3, :2], corners[:, 3:, 2] - corners[:, :3, 2]
+    assert (base == corners[:, 3:, :2]).all()
+    areas = -np.linalg.det(base[:, 1:] - base[:, :1]) / 2  # which look down
+    assert (areas * heights[:, 0]).sum() == pytest.approx(math.pi / 2, rel=0.02)
+    assert places.block(0, 9).shape == (9, 3)
+
+
 def test_the_hash_of_a_box_knows_no_shape() -> None:
     def hashes(shape: str) -> Hashes:
         return plan_of(poisson(shape)).hashes
@@ -253,6 +288,15 @@ def test_a_run_on_a_shape(laaf: Laaf, tmp_path: Path) -> None:
     assert "1 of 3 points lies outside of the shape 'disk(0, 0, 1) - hole'" in outcome.err
     shown = laaf("show", run).out
     assert "disk(0, 0, 1) - hole" in shown
+    cells = tmp_path / "a.vtu"
+    assert laaf("evaluate", run, "--output", cells).code == 0
+    mesh = meshio.read(cells)
+    area = triangle_areas(mesh.points[:, :2], mesh.cells_dict["triangle"]).sum()
+    assert area == pytest.approx(0.75 * math.pi, rel=5e-3)
+    assert np.isfinite(mesh.point_data["u"]).all()
+    assert laaf("evaluate", run, "--grid", "x=9,y=9", "--output", cells, "--overwrite").code == 0
+    mesh = meshio.read(cells)  # of the grid, the cells that are inside as a whole
+    assert np.isfinite(mesh.point_data["u"][mesh.cells_dict["quad"]]).all()
     figure = draw([data], ["solution"])[0].figure
     meshes = [
         mesh for axes in figure.axes for mesh in axes.collections if isinstance(mesh, QuadMesh)

@@ -24,6 +24,6 @@ from laaf_cli.problem.regions import (
     Region,
     Sampled,
 )
-from laaf_cli.problem.sample_points import SamplePoints
+from laaf_cli.problem.sample_points import SamplePoints, on_triangles
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.time_direction import reversed_in_time, runs_back
