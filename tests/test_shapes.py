@@ -16,8 +16,10 @@ from scipy.special import ellipe
 from syrupy.assertion import SnapshotAssertion
 
 from laaf_cli.problem import NORMAL, on_triangles
+from laaf_cli.problem.shapes.boundary import on_pieces
 from laaf_cli.problem.shapes.curves import StraightLine
-from laaf_cli.problem.shapes.shape import BOUNDARY, PlaneShape, on_pieces
+from laaf_cli.problem.shapes.plane_shape import PlaneShape
+from laaf_cli.problem.shapes.shape import BOUNDARY
 from laaf_cli.problem.shapes.triangulation import triangulate
 from laaf_cli.report.figures import RunData, draw
 from laaf_cli.runs.identity import Hashes
@@ -43,7 +45,7 @@ def poisson(shape: str, where: str = BOUNDARY, equation: str = "u = 0", more: st
 
 def shape_of(text: str, more: str = "") -> PlaneShape:
     shape = plan_of(poisson(text, more=more)).problem.domain.shape
-    assert shape is not None
+    assert isinstance(shape, PlaneShape)
     return shape
 
 
@@ -76,8 +78,8 @@ KNOWN = {
 @pytest.mark.parametrize("text", KNOWN)
 def test_areas_and_lengths_are_those_of_closed_forms(text: str) -> None:
     shape, (area, length) = shape_of(text), KNOWN[text]
-    assert shape.area == pytest.approx(area, rel=1e-12)
-    assert sum(piece.length for piece in shape.pieces) == pytest.approx(length, rel=1e-12)
+    assert shape.measure == pytest.approx(area, rel=1e-12)
+    assert sum(piece.measure for piece in shape.pieces) == pytest.approx(length, rel=1e-12)
 
 
 @pytest.mark.parametrize("text", KNOWN)
@@ -86,9 +88,9 @@ def test_triangles_fill_a_shape_up_to_its_boundary(text: str) -> None:
     made = triangulate(shape, 0.1)
     assert triangle_areas(made.points, made.triangles).min() > 0
     # Between two points of a circle an edge cuts off a part of what is filled: by its angle.
-    lost = abs(triangle_areas(made.points, made.triangles).sum() - shape.area)
+    lost = abs(triangle_areas(made.points, made.triangles).sum() - shape.measure)
     curved = sum(
-        piece.length for piece in shape.pieces if not isinstance(piece.curve, StraightLine)
+        piece.measure for piece in shape.pieces if not isinstance(piece.curve, StraightLine)
     )
     assert lost < 1e-12 + 0.1 * (math.pi / 24) * curved / 8
     assert shape.holds(made.points).all()
@@ -101,8 +103,9 @@ def triangle_areas(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 def test_an_inequality_is_traced() -> None:
     shape = shape_of("x**2 + 4*y**2 < 1")
-    assert shape.area == pytest.approx(math.pi / 2, rel=1e-9)
-    points, normals = on_pieces(shape.pieces, np.linspace(0, 1, 50))
+    assert shape.measure == pytest.approx(math.pi / 2, rel=1e-9)
+    drawn = on_pieces(shape.pieces, np.linspace(0, 1, 50)[:, None])
+    points, normals = drawn.points, drawn.normals
     slopes = points * [1, 4]
     assert np.abs(points[:, 0] ** 2 + 4 * points[:, 1] ** 2 - 1).max() < 1e-13
     expected = slopes / np.linalg.norm(slopes, axis=1, keepdims=True)
@@ -132,7 +135,8 @@ def test_what_is_inside(text: str, inside: list[list[float]], outside: list[list
 
 def test_normals_of_a_disk_and_of_a_hole_point_outwards() -> None:
     shape = shape_of("disk(0, 0, 1) - disk(0, 0, r)")
-    points, normals = on_pieces(shape.pieces, np.random.default_rng(0).random(200))
+    drawn = on_pieces(shape.pieces, np.random.default_rng(0).random((200, 1)))
+    points, normals = drawn.points, drawn.normals
     radius = np.linalg.norm(points, axis=1)
     outwards = np.where(radius > 0.75, 1, -1)[:, None] * points / radius[:, None]
     assert np.abs(normals - outwards).max() < 1e-12
@@ -153,7 +157,7 @@ def test_points_are_inside_and_uniform(sampler: str) -> None:
 
 
 def test_corners_belong_to_no_part() -> None:
-    points, _normals = on_pieces(shape_of("box").pieces, np.linspace(0, 1, 9))
+    points = on_pieces(shape_of("box").pieces, np.linspace(0, 1, 9)[:, None]).points
     assert (np.abs(points).min(axis=1) < 1).all()
 
 
@@ -161,20 +165,20 @@ def test_parts_are_found_by_what_they_lie_on() -> None:
     more = "parts:\n  holes: disk(0.5, 0.5, 0.2) + disk(-0.5, 0.5, 0.2)\n  step: rectangle(0, -1, 1, -0.5)"
     shape = shape_of("box - holes - step", more)
     lengths = {
-        name: sum(piece.length for piece in shape.part(name))
+        name: sum(piece.measure for piece in shape.part(name))
         for name in ("holes", "step", "box", BOUNDARY)
     }
     assert lengths == pytest.approx(
         {"holes": 0.8 * math.pi, "step": 1.5, "box": 6.5, BOUNDARY: 8 + 0.8 * math.pi}
     )
-    assert sum(piece.length for piece in shape.along_line(1, -0.5)) == pytest.approx(1)
+    assert sum(piece.measure for piece in shape.flat(1, -0.5)) == pytest.approx(1)
 
 
 def test_a_kind_of_primitive_is_a_part_without_those_of_other_parts() -> None:
     more = "parts:\n  hole: disk(0, 0, 0.2)\n  rounds: disk"
     shape = shape_of("disk(0, 0, 1) - hole", more)
     for name in ("disk", "rounds"):
-        assert sum(piece.length for piece in shape.part(name)) == pytest.approx(2 * math.pi)
+        assert sum(piece.measure for piece in shape.part(name)) == pytest.approx(2 * math.pi)
 
 
 def test_corners_may_be_a_list_or_a_file(tmp_path: Path) -> None:
@@ -188,7 +192,7 @@ def test_corners_may_be_a_list_or_a_file(tmp_path: Path) -> None:
     listed, of_file = (plan.problem.domain.shape for plan in plans)
     assert listed is not None
     assert of_file is not None
-    assert listed.area == of_file.area == pytest.approx(0.5)
+    assert listed.measure == of_file.measure == pytest.approx(0.5)
     # The settings hold the corners, so that a run file needs no other.
     assert plans[0].spec.parts == plans[1].spec.parts
 
@@ -402,8 +406,8 @@ conditions: {edge: {where: boundary, equation: u = 0}}
 -- 11:11 x
 -- 12:6 missing.csv
 
-== a shape of three coordinates
-coordinates: {x: [-1, 1], y: [-1, 1], z: [0, 1]}
+== a shape of one coordinate
+coordinates: {x: [-1, 1], t: [0, 1]}
 shape: disk(0, 0, 1)
 unknowns: [u]
 equations: {poisson: laplacian(u) = 1}

@@ -24,7 +24,7 @@ from laaf_cli.expression import ExpressionError, Number, Scope, parse, resolve
 from laaf_cli.files.untrusted.csv_columns import CsvError, MissingColumnError, read_columns
 from laaf_cli.problem import SamplePoints, on_triangles
 from laaf_cli.problem.domain import Domain
-from laaf_cli.problem.shapes.shape import PlaneShape
+from laaf_cli.problem.shapes.plane_shape import PlaneShape
 from laaf_cli.text import did_you_mean, listed, printable, shown
 
 MAX_VALUES = 50_000_000

@@ -30,7 +30,7 @@ from laaf_cli.problem.regions import Interior
 from laaf_cli.problem.rejection import NONE_DRAWN
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.shapes.read import read_shape
-from laaf_cli.problem.shapes.shape import PlaneShape
+from laaf_cli.problem.shapes.shape import AnyShape
 from laaf_cli.problem.transform import (
     check_derivable,
     check_periodicity,
@@ -131,7 +131,7 @@ def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Ansatz]:
     return form
 
 
-def shape_of(spec: RunSpec) -> PlaneShape | None:
+def shape_of(spec: RunSpec) -> AnyShape | None:
     """The shape of a spec that is in no text; None where it has none.
 
     Raises:

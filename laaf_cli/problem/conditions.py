@@ -38,7 +38,7 @@ from laaf_cli.problem.regions import (
     Region,
 )
 from laaf_cli.problem.rejection import NONE_DRAWN, NoPointsError
-from laaf_cli.problem.shapes.curves import BoundaryPiece
+from laaf_cli.problem.shapes.boundary import BoundaryPiece
 from laaf_cli.problem.shapes.shape import BOUNDARY
 from laaf_cli.spec import ConditionSpec, KeyPath
 from laaf_cli.text import did_you_mean, listed, shown
@@ -197,10 +197,10 @@ def _part(reader: Reader, path: KeyPath, text: str) -> Sequence[BoundaryPiece] |
         return None
     if (value := _number(reader, path, right, within)) is None:
         return ()
-    pieces = shape.along_line(axes[left.name], value)
+    pieces = shape.flat(axes[left.name], value)
     if not pieces:
-        what = f"no straight part of the boundary lies at {shown(text)}"
-        reader.fault(path, what, f"{hint}; or a straight line along a coordinate.")
+        what = f"no flat part of the boundary lies at {shown(text)}"
+        reader.fault(path, what, f"{hint}; or, where it is flat, a coordinate and its value.")
     return pieces
 
 

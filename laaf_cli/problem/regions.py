@@ -19,8 +19,7 @@ from laaf_cli.problem.domain import Domain, Face, grid_points
 from laaf_cli.problem.patches import Axis, Patch, on_axes
 from laaf_cli.problem.rejection import NoPointsError, Subset, in_domain, on_plane, selected
 from laaf_cli.problem.samplers import draw, independent
-from laaf_cli.problem.shapes.curves import BoundaryPiece
-from laaf_cli.problem.shapes.shape import on_pieces
+from laaf_cli.problem.shapes.boundary import BoundaryPiece, on_pieces
 
 OBSERVED = "observed "
 """What the symbol of an observed value begins with; no name in a spec can hold a space."""
@@ -327,7 +326,7 @@ class OnFaces(Drawn):
 @dataclass(frozen=True, kw_only=True)
 class OnParts(Drawn):
     """Pieces of the boundary of a shape at all times, or the part of them where `only` holds:
-    uniform in length.
+    uniform in length or area.
     """
 
     pieces: tuple[BoundaryPiece, ...]
@@ -337,44 +336,53 @@ class OnParts(Drawn):
     is_at_bounds: ClassVar[bool] = True
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
+        d, n_numbers, only = domain.dimension, self.pieces[0].n_numbers, self.only
+        free = [axis for axis in range(d) if axis not in self._axes(domain)]
+
         def draw_some(sampler: str, n: int) -> Array:
-            unit = draw(sampler, n, domain.dimension - 1, random)
-            return np.concatenate([unit, self._at(unit, domain)], 1)
+            # A grid of the numbers that points are drawn by puts many at one place.
+            named = sampler if n_numbers == 1 else independent(sampler)
+            return self._at(draw(named, n, n_numbers + len(free), random), free, domain)
 
-        unit = draw_some(self.sampler, self.n_points)
-        if (only := self.only) is not None:
-            d = domain.dimension
+        def holds(rows: Array) -> NDArray[np.bool_]:
+            held = rows[:, -1] > 0
+            return held if only is None else held & only.holds(rows[:, :d], domain)
 
-            def holds(some: Array) -> NDArray[np.bool_]:
-                return only.holds(some[:, -2 * d : -d], domain)
-
-            unit = selected(holds, self.n_points, self.sampler, draw_some)
-            if not len(unit):
-                raise NoPointsError(only.text)
-        points, normals = np.split(unit[:, -2 * domain.dimension :], 2, axis=1)
+        rows = draw_some(self.sampler, self.n_points)
+        if only is not None or not rows[:, -1].all():
+            rows = selected(holds, self.n_points, self.sampler, draw_some)
+            if not len(rows):
+                raise NoPointsError(self.text if only is None else only.text)
+        normals = rows[:, d : 2 * d]
         symbols = {
             f"{NORMAL}{name}": normals[:, axis] for axis, name in enumerate(domain.coordinates)
         }
-        return PointSet(points=points, symbols=symbols)
+        return PointSet(points=rows[:, :d], symbols=symbols)
 
-    def _at(self, unit: Array, domain: Domain) -> Array:
-        """Points and normals [n, 2 d]; the first number of each is along the pieces, the others are
-        those of the coordinates that are not of the shape.
+    def _at(self, unit: Array, free: Sequence[int], domain: Domain) -> Array:
+        """Points, normals and whether they count [n, 2 d + 1]; the last numbers of each are for the
+        axes that are not of the shape.
         """
-        assert domain.shape is not None  # noqa: S101 - it is what has the pieces
-        axes, d = list(domain.shape.axes), domain.dimension
+        axes, d, n_numbers = self._axes(domain), domain.dimension, self.pieces[0].n_numbers
         wide = np.zeros((len(unit), d))
-        wide[:, [axis for axis in range(d) if axis not in axes]] = unit[:, 1:]
+        wide[:, free] = unit[:, n_numbers:]
         points, normals = domain.from_unit(wide), np.zeros((len(unit), d))
-        points[:, axes], normals[:, axes] = on_pieces(self.pieces, unit[:, 0])
-        return np.concatenate([points, normals], 1)
+        drawn = on_pieces(self.pieces, unit[:, :n_numbers])
+        points[:, axes], normals[:, axes] = drawn.points, drawn.normals
+        return np.column_stack([points, normals, drawn.held])
+
+    @staticmethod
+    def _axes(domain: Domain) -> list[int]:
+        assert domain.shape is not None  # noqa: S101 - it is what has the pieces
+        return list(domain.shape.axes)
 
     def extent(self, axis: int) -> Extent:
         return Extent.OTHER if self.only is not None else Extent.WHOLE
 
     def describe(self, domain: Domain) -> str:
         more = f", where {self.only.text}" if self.only is not None else ""
-        return f"{self.text}, length {sum(piece.length for piece in self.pieces):.6g}{more}"
+        extent = sum(piece.measure for piece in self.pieces)
+        return f"{self.text}, {self.pieces[0].quantity} {extent:.6g}{more}"
 
     @property
     def is_part_of_faces(self) -> bool:

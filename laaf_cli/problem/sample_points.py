@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.problem.shapes.shape import PlaneShape
+from laaf_cli.problem.shapes.plane_shape import PlaneShape
 from laaf_cli.problem.shapes.triangulation import Indices, triangulate
 
 

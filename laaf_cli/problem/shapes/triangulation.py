@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
-from laaf_cli.problem.shapes.curves import BoundaryPiece
-from laaf_cli.problem.shapes.shape import BESIDE, PlaneShape
+from laaf_cli.problem.shapes.curves import CurvePiece
+from laaf_cli.problem.shapes.plane_shape import PlaneShape
+from laaf_cli.problem.shapes.shape import BESIDE
 
 MOST_TURN = np.pi / 24
 """By which an edge on the boundary turns from the one before it."""
@@ -40,7 +41,7 @@ class Triangulation:
 class _Edges:
     """Edges of one piece: fractions of its length [n + 1] in its own direction."""
 
-    piece: BoundaryPiece
+    piece: CurvePiece
     fractions: Array
 
     def points(self) -> Array:
@@ -90,11 +91,11 @@ def triangulate(shape: PlaneShape, length: float) -> Triangulation:
     return Triangulation(points[used], corners.reshape(-1, 3).astype(np.intp))
 
 
-def _n_edges(piece: BoundaryPiece, length: float) -> int:
+def _n_edges(piece: CurvePiece, length: float) -> int:
     share = piece.along(np.linspace(0, 1, 65))
     before, after = (normals for normals in (piece.normals(share)[:-1], piece.normals(share)[1:]))
     turns = np.arccos(np.clip((before * after).sum(1), -1, 1))
-    return max(1, *np.ceil([piece.length / length, turns.sum() / MOST_TURN]).astype(int).tolist())
+    return max(1, *np.ceil([piece.measure / length, turns.sum() / MOST_TURN]).astype(int).tolist())
 
 
 def _welded(points: Array, near: float) -> tuple[Array, Indices]:

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.problem.shapes.curves import Arc, BoundaryPiece, StraightLine
-from laaf_cli.problem.shapes.shape import PlaneShape
+from laaf_cli.problem.shapes.curves import Arc, CurvePiece, StraightLine
+from laaf_cli.problem.shapes.plane_shape import PlaneShape
+from laaf_cli.problem.shapes.shape import AnyShape
+from laaf_cli.references.reference import ReferenceRefusedError
 
 N_SPLINE = 401
 """Points that the spline of a piece goes through, of curves that are not lines or circles."""
@@ -20,7 +22,7 @@ TOWARDS_CORNER = 0.15
 """The size of an element next to a corner, as a fraction of the one behind it."""
 
 
-def make_mesh(shape: PlaneShape, size: float, order: int) -> Any:
+def make_mesh(shape: AnyShape, size: float, order: int) -> Any:
     """The mesh of a shape whose boundaries are named `piece 0`, … in the order of its pieces.
 
     Args:
@@ -31,6 +33,8 @@ def make_mesh(shape: PlaneShape, size: float, order: int) -> Any:
     import ngsolve as ng
     from netgen.occ import Face, OCCGeometry, Wire
 
+    if not isinstance(shape, PlaneShape):
+        raise ReferenceRefusedError("the finite elements are for shapes in the plane")
     outer, holes = None, []
     for loop in shape.loops:
         edges = [edge for piece in loop for edge in _edges(piece)]
@@ -62,19 +66,19 @@ def make_mesh(shape: PlaneShape, size: float, order: int) -> Any:
     return mesh
 
 
-def is_closed(piece: BoundaryPiece) -> bool:
+def is_closed(piece: CurvePiece) -> bool:
     """Whether a piece is a whole closed curve, which has no ends."""
     first, last = piece.ends
-    return bool(np.linalg.norm(first - last) <= 1e-9 * piece.length)
+    return bool(np.linalg.norm(first - last) <= 1e-9 * piece.measure)
 
 
-def _edges(piece: BoundaryPiece) -> list[Any]:
+def _edges(piece: CurvePiece) -> list[Any]:
     """The edges of a piece, with the shape on the left."""
     parts = piece.split(QUARTERS if is_closed(piece) else 1)
     return [_edge(part) for part in (parts[::-1] if piece.is_turned else parts)]
 
 
-def _edge(piece: BoundaryPiece) -> Any:
+def _edge(piece: CurvePiece) -> Any:
     from netgen.occ import ArcOfCircle, Pnt, Segment, SplineInterpolation
 
     def along(n: int) -> list[Any]:

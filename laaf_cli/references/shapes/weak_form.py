@@ -30,11 +30,11 @@ from laaf_cli.expression import (
 )
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.expression.tree import ZERO
-from laaf_cli.problem import NORMAL, Domain, Interior, OnFaces, Problem, Term
+from laaf_cli.problem import NORMAL, Interior, OnFaces, Problem, Term
 from laaf_cli.problem.regions import OnParts
-from laaf_cli.problem.shapes.curves import BoundaryPiece
-from laaf_cli.problem.shapes.shape import PlaneShape, on_pieces
-from laaf_cli.problem.shapes.solids import BOX, PRIMITIVES
+from laaf_cli.problem.shapes.boundary import BoundaryPiece
+from laaf_cli.problem.shapes.read import box_shape
+from laaf_cli.problem.shapes.shape import AnyShape
 from laaf_cli.references.reference import ReferenceRefusedError
 from laaf_cli.text import listed
 
@@ -67,7 +67,7 @@ class WeakEquation:
 class WeakForm:
     """What finite elements solve."""
 
-    shape: PlaneShape
+    shape: AnyShape
     coordinates: tuple[str, ...]
     unknowns: tuple[str, ...]
     """Those of the problem, and rates."""
@@ -97,24 +97,16 @@ def read_weak_form(problem: Problem, *, takes_boxes: bool = False) -> WeakForm:
     shape = domain.shape
     if shape is None and not takes_boxes:
         raise ReferenceRefusedError("the finite elements are for shapes, and the domain is a box")
-    if shape is None and (len(domain.space) != 2 or domain.periodic):
+    if len(domain.space) != 2 or domain.periodic:
         raise ReferenceRefusedError(
             "the finite elements are for two coordinates of space that are not periodic"
         )
-    shape = shape or _box(domain)
+    shape = shape or box_shape(domain)
     _check(problem, shape)
     return _WeakDerivation(problem, shape).form()
 
 
-def _box(domain: Domain) -> PlaneShape:
-    corners = np.array([domain.lower, domain.upper])[:, list(domain.space)]
-    box = PRIMITIVES[BOX].make(np.zeros(0), corners)
-    size = float(np.linalg.norm(corners[1] - corners[0]))
-    axes = domain.space[0], domain.space[1]
-    return PlaneShape(text=BOX, axes=axes, body=box, box=box, size=size, named={})
-
-
-def _on_boundary(term: Term, shape: PlaneShape) -> tuple[BoundaryPiece, ...]:
+def _on_boundary(term: Term, shape: AnyShape) -> tuple[BoundaryPiece, ...]:
     """The pieces of the boundary on which a term holds."""
     if not isinstance(term.region, OnFaces):
         return term.region.on_boundary
@@ -122,11 +114,11 @@ def _on_boundary(term: Term, shape: PlaneShape) -> tuple[BoundaryPiece, ...]:
         piece
         for face in term.region.faces
         if face.axis in shape.axes
-        for piece in shape.along_line(shape.axes.index(face.axis), face.value)
+        for piece in shape.flat(shape.axes.index(face.axis), face.value)
     )
 
 
-def _check(problem: Problem, shape: PlaneShape) -> None:
+def _check(problem: Problem, shape: AnyShape) -> None:
     """Refuses what no weak form is made of."""
     if problem.fluxes:
         raise ReferenceRefusedError(
@@ -157,7 +149,7 @@ def _check(problem: Problem, shape: PlaneShape) -> None:
 @dataclass
 class _WeakDerivation:
     problem: Problem
-    shape: PlaneShape
+    shape: AnyShape
 
     def __post_init__(self) -> None:
         domain = self.problem.domain
@@ -361,9 +353,8 @@ class _WeakDerivation:
             return None
         end = call("-", flux, call("*", call("/", above, below), residual))
         unknowns = {f.unknown for f in fields(end)}
-        points, normals = on_pieces([piece], np.linspace(0.05, 0.95, N_TRIED))
-        random = np.random.default_rng(0)
-        columns = self._columns(points, normals, random)
+        some, random = piece.some(N_TRIED), np.random.default_rng(0)
+        columns = self._columns(some.points, some.normals, random)
         known = {f: random.uniform(0.5, 1.5, N_TRIED) for f in fields(end)}
         for unknown in unknowns:
             tree = self._along_normal(end, unknown)

@@ -14,6 +14,7 @@ from matplotlib.path import Path
 
 from laaf_cli.arrays import Array
 from laaf_cli.problem import shape_of
+from laaf_cli.problem.shapes.plane_shape import PlaneShape
 from laaf_cli.report.figures.canvas import RowPlan, label_outer, plain
 from laaf_cli.report.figures.curves import mark_observations
 from laaf_cli.report.figures.run_data import RunData
@@ -57,7 +58,7 @@ def plane_of(run: RunData) -> Plane:
     if len(run.space) == 1 and run.time is not None:
         return Plane(horizontal=run.time, vertical=run.space[0], is_space=False)
     shape = shape_of(run.spec)
-    outlines = [] if shape is None else shape.outlines()
+    outlines = shape.outlines() if isinstance(shape, PlaneShape) else []
     return Plane(horizontal=run.space[0], vertical=run.space[1], is_space=True, outlines=outlines)
 
 

@@ -1,66 +1,16 @@
-"""The table of primitives: for each an inside, by the sign of a function, and a boundary of smooth
-curves.
+"""The primitives of the plane: for each an inside, by the sign of a function, and a boundary of
+smooth curves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.problem.shapes.curves import Arc, Motion, PlaneCurve, StraightLine
-
-BOX = "box"
-"""The primitive that is the whole box of the coordinates."""
-
-
-Level = Callable[[Array], Array]
-
-
-class NoSolidError(Exception):
-    """Numbers that make no primitive, with the reason."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Solid:
-    """A primitive at its place."""
-
-    kind: str
-    """Its name in the table."""
-    level: Level
-    """Points [n, 2] → [n], negative inside, positive outside, 0 on the boundary."""
-    curves: tuple[PlaneCurve, ...]
-    """The boundary, the solid on the left of each."""
-
-    def moved(self, motion: Motion) -> Solid:
-        """The solid after a motion."""
-        return Solid(
-            kind=self.kind,
-            level=partial(_moved_level, self.level, motion),
-            curves=tuple(curve.moved(motion) for curve in self.curves),
-        )
-
-
-def _moved_level(level: Level, motion: Motion, points: Array) -> Array:
-    return level(motion.before(points))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Primitive:
-    """A row of the table."""
-
-    arguments: str
-    """Their names, as messages show them."""
-    meaning: str
-    make: Callable[[Array, Array], Solid]
-    """The arguments [n], and lower and upper corner of the box [2, 2] → the solid; raises
-    NoSolidError.
-    """
-    n_arguments: int | None
-    """None for any even number from six on."""
+from laaf_cli.problem.shapes.curves import Arc, StraightLine
+from laaf_cli.problem.shapes.solid import BOX, NoSolidError, Primitive, Solid, positive
 
 
 def polygon(corners: Array, kind: str = "polygon") -> Solid:
@@ -102,47 +52,44 @@ def rectangle(lower: Array, upper: Array, kind: str) -> Solid:
         raise NoSolidError("it has no width or no height")
     (x0, y0), (x1, y1) = lower, upper
     sides = polygon(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])).curves
-    level = partial(_of_rectangle, (lower + upper) / 2, (upper - lower) / 2)
+    level = partial(of_box, (lower + upper) / 2, (upper - lower) / 2)
     return Solid(kind=kind, level=level, curves=sides)
 
 
-def _of_rectangle(middle: Array, half: Array, points: Array) -> Array:
+def of_box(middle: Array, half: Array, points: Array) -> Array:
+    """The level of a box about its middle [d], with half its sides [d]."""
     return np.max(np.abs(points - middle) - half, 1)
 
 
 def _circle(center: Array, radius: float, *, turned: bool = False) -> Arc:
-    _positive(radius)
+    positive(radius)
     sweep = -2 * np.pi if turned else 2 * np.pi
     return Arc(
         center=center, first=np.array([radius, 0.0]), second=np.array([0.0, radius]), sweep=sweep
     )
 
 
-def _positive(*lengths: float) -> None:
-    for length in lengths:
-        if not length > 0:
-            raise NoSolidError(f"a length of {length:g} is not positive")
-
-
 def _disk(numbers: Array, _box: Array) -> Solid:
     center, radius = numbers[:2], float(numbers[2])
     circle = _circle(center, radius)
-    return Solid(kind="disk", level=partial(_of_ring, center, -1.0, radius), curves=(circle,))
+    return Solid(kind="disk", level=partial(of_ring, center, -1.0, radius), curves=(circle,))
 
 
-def _of_ring(center: Array, inner: float, outer: float, points: Array) -> Array:
+def of_ring(center: Array, inner: float, outer: float, points: Array) -> Array:
+    """The level of all at distances [inner, outer] from a point [d]."""
     distance = np.linalg.norm(points - center, axis=1)
     return np.maximum(distance - outer, inner - distance)
 
 
 def _ellipse(numbers: Array, _box: Array) -> Solid:
     center, half = numbers[:2], numbers[2:]
-    _positive(*half.tolist())
+    positive(*half.tolist())
     arc = Arc(center=center, first=np.array([half[0], 0.0]), second=np.array([0.0, half[1]]))
-    return Solid(kind="ellipse", level=partial(_of_ellipse, center, half), curves=(arc,))
+    return Solid(kind="ellipse", level=partial(of_ellipse, center, half), curves=(arc,))
 
 
-def _of_ellipse(center: Array, half: Array, points: Array) -> Array:
+def of_ellipse(center: Array, half: Array, points: Array) -> Array:
+    """The level of an ellipse or ellipsoid with half-axes [d]."""
     return half.min() * (np.linalg.norm((points - center) / half, axis=1) - 1)
 
 
@@ -151,12 +98,12 @@ def _annulus(numbers: Array, _box: Array) -> Solid:
     if not inner < outer:
         raise NoSolidError(f"its inner radius {inner:g} is not less than the outer {outer:g}")
     curves = (_circle(center, outer), _circle(center, inner, turned=True))
-    return Solid(kind="annulus", level=partial(_of_ring, center, inner, outer), curves=curves)
+    return Solid(kind="annulus", level=partial(of_ring, center, inner, outer), curves=curves)
 
 
 def _capsule(numbers: Array, _box: Array) -> Solid:
     start, end, radius = numbers[:2], numbers[2:4], float(numbers[4])
-    _positive(radius, float(np.linalg.norm(end - start)))
+    positive(radius, float(np.linalg.norm(end - start)))
     along = (end - start) / np.linalg.norm(end - start)
     left = radius * np.array([-along[1], along[0]])
     curves = (
@@ -165,11 +112,12 @@ def _capsule(numbers: Array, _box: Array) -> Solid:
         StraightLine(end + left, start - end),
         Arc(center=start, first=left, second=-radius * along, sweep=np.pi),
     )
-    level = partial(_of_capsule, start, end - start, radius)
+    level = partial(of_capsule, start, end - start, radius)
     return Solid(kind="capsule", level=level, curves=curves)
 
 
-def _of_capsule(start: Array, side: Array, radius: float, points: Array) -> Array:
+def of_capsule(start: Array, side: Array, radius: float, points: Array) -> Array:
+    """The level of all within a radius of the line from a point [d] along a vector [d]."""
     share = np.clip((points - start) @ side / (side @ side), 0, 1)
     return np.linalg.norm(points - start - share[:, None] * side, axis=1) - radius
 
@@ -184,12 +132,13 @@ def _halfplane(numbers: Array, box: Array) -> Solid:
     along = reach * np.array([-normal[1], normal[0]])
     return Solid(
         kind="halfplane",
-        level=partial(_of_halfplane, place, normal),
+        level=partial(of_halfspace, place, normal),
         curves=(StraightLine(place - along, 2 * along),),
     )
 
 
-def _of_halfplane(place: Array, normal: Array, points: Array) -> Array:
+def of_halfspace(place: Array, normal: Array, points: Array) -> Array:
+    """The level of what a unit normal [d] at a place [d] leaves."""
     return (points - place) @ normal
 
 
@@ -197,7 +146,7 @@ def _rectangle(numbers: Array, _box: Array) -> Solid:
     return rectangle(numbers[:2], numbers[2:], "rectangle")
 
 
-PRIMITIVES: dict[str, Primitive] = {
+OF_PLANE: dict[str, Primitive] = {
     BOX: Primitive(
         arguments="",
         meaning="the ranges of the coordinates",
