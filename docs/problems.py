@@ -128,12 +128,10 @@ def page(entries: list[Entry]) -> str:
             f"{', '.join(dict.fromkeys(optimizers))} | {spec.reference.kind} | {referee['error_estimate']:.0e} |"
         )
         flags = "".join(f" --set {assignment}" for assignment in entry.assignments)
-        method, time = referee["method"].split(";")[0], referee["wall_time_s"]
         sections += [
             f"## {title}\n",
             f"`laaf solve {entry.problem}{flags}` · {spec.source}\n",
             *([f"Learned: {terms}.\n"] if terms else []),
-            *([f"Reference: {method}, in {time:.1f} s.\n"] if time >= 0.05 else []),
             f"![{title}](images/problems/{entry.name}.png)\n",
         ]
     return "\n".join([*lines, "", *sections])

@@ -10,7 +10,9 @@ import pytest
 from laaf_cli.expression import NUMPY, evaluate
 from laaf_cli.problem import Problem
 from laaf_cli.references import ReferenceRefusedError, make_reference
+from laaf_cli.references.reference import UNWATCHED, Watch
 from laaf_cli.references.shapes import finite_elements
+from laaf_cli.references.shapes.discretisation import Discretisation2D
 from laaf_cli.references.shapes.finite_elements import FiniteElements
 from laaf_cli.references.shapes.weak_form import read_weak_form
 from laaf_cli.runs.plan import plan_one
@@ -85,6 +87,21 @@ conditions:
   start: {where: t = 0, equation: [u = x, v = y]}
 reference: {exact: {u: exp(-t)*x, v: exp(-t)*y}}
 """,
+    "a flow": """\
+equations:
+  a: u_t + u*u_x + v*u_y + w_x = 0.1*laplacian(u)
+  b: v_t + u*v_x + v*v_y + w_y = 0.1*laplacian(v)
+  c: u_x + v_y = 0
+conditions:
+  edge: {where: boundary, equation: [u = -cos(x)*sin(y)*exp(-0.2*t), v = sin(x)*cos(y)*exp(-0.2*t)]}
+  start: {where: t = 0, equation: [u = -cos(x)*sin(y), v = sin(x)*cos(y)]}
+  level: {at: {x: 0, y: 0}, equation: w = -exp(-0.4*t)/2}
+reference:
+  exact:
+    u: -cos(x)*sin(y)*exp(-0.2*t)
+    v: sin(x)*cos(y)*exp(-0.2*t)
+    w: -(cos(2*x) + cos(2*y))/4*exp(-0.4*t)
+""",
     "a wave": """\
 equations: {a: u_tt = laplacian(u) + 2*x, b: v_t = u}
 conditions:
@@ -100,7 +117,8 @@ def test_systems_in_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finite_elements, "LEVELS_IN_TIME", ((0.3, 3, 1), (0.3, 4, 2), (0.3, 5, 4)))
     monkeypatch.setattr(finite_elements, "N_QUARTERS", 1)
     box = BOX.replace("}", ", t: [0, 1]}")
-    check(problem_of(f"{box}shape: disk(0, 0, 1)\nunknowns: [u, v]\n{IN_TIME[name]}"), 1e-3)
+    unknowns = "[u, v, w]" if "w_x" in IN_TIME[name] else "[u, v]"
+    check(problem_of(f"{box}shape: disk(0, 0, 1)\nunknowns: {unknowns}\n{IN_TIME[name]}"), 1e-3)
 
 
 def test_a_box_is_taken_by_name() -> None:
@@ -114,8 +132,90 @@ def test_a_box_is_taken_by_name() -> None:
     assert reference is not None
     values = reference.evaluate(points).fields["u"]
     assert np.abs(values - points[:, 0] * points[:, 1]).max() < 1e-10
-    with pytest.raises(ReferenceRefusedError, match="for shapes"):
-        FiniteElements(problem)
+
+
+U, V, P = "sin(x)*sin(y)", "cos(x)*cos(y)", "exp(x)*y"
+FLOW = f"""\
+unknowns: [u, v, p]
+constants: {{nu: 0.1}}
+equations:
+  along: u*u_x + v*u_y + p_x - nu*laplacian(u) = sin(x)*cos(x) + exp(x)*y + 2*nu*{U}
+  across: u*v_x + v*v_y + p_y - nu*laplacian(v) = -sin(y)*cos(y) + exp(x) + 2*nu*{V}
+  mass: u_x + v_y = 0
+reference: {{exact: {{u: {U}, v: {V}, p: {P}}}}}
+"""
+VELOCITY = f"['u = {U}', 'v = {V}']"
+AT_END = {
+    "the flux of momentum": f"['nu*u_n - p = nu*cos(x)*sin(y) - {P}', 'v_n = -sin(x)*cos(y)']",
+    "the stress": f"['2*nu*u_x - p = 2*nu*cos(x)*sin(y) - {P}', 'u_y + v_x = 0']",
+    "pressure and the velocity along": f"['p = {P}', 'v = {V}']",
+    "pressure and a slope": f"['p = {P}', 'v_x = -sin(x)*cos(y)']",
+    "more than it takes": f"['p = {P}', 'u_x = cos(x)*sin(y)', 'v_x = -sin(x)*cos(y)']",
+}
+
+
+def flow(conditions: str, shape: str = "", equations: str = FLOW) -> Problem:
+    shape = f"shape: {shape}\n" if shape else ""
+    return problem_of(f"{BOX}{shape}{equations}conditions:\n{conditions}")
+
+
+@pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer resolutions."""
+    monkeypatch.setattr(finite_elements, "LEVELS", ((0.3, 4), (0.3, 6), (0.3, 8)))
+
+
+@pytest.mark.usefixtures("coarse")
+@pytest.mark.parametrize("name", AT_END)
+def test_flows_with_an_outflow(name: str) -> None:
+    walls = f"  walls: {{where: [x = -1, y = -1, y = 1], equation: {VELOCITY}}}\n"
+    check(flow(f"{walls}  end: {{where: x = 1, equation: {AT_END[name]}}}\n"), 1e-6)
+
+
+@pytest.mark.usefixtures("coarse")
+@pytest.mark.parametrize(
+    ("shape", "level"),
+    [
+        ("disk(0, 0, 1) - disk(0.2, 0.1, 0.4)", f"at: {{x: -1, y: 0}}, equation: 'p = {P}'"),
+        ("", "integral: p, equals: 0"),
+    ],
+)
+def test_flows_whose_pressure_has_a_level(shape: str, level: str) -> None:
+    edge = f"  edge: {{where: boundary, equation: {VELOCITY}}}\n"
+    check(flow(f"{edge}  level: {{{level}}}\n", shape), 1e-6)
+
+
+def test_newtons_method_begins_with_a_thick_fluid(monkeypatch: pytest.MonkeyPatch) -> None:
+    edge = f"  edge: {{where: boundary, equation: {VELOCITY}}}\n"
+    thin = flow(f"{edge}  level: {{integral: p}}\n", equations=FLOW.replace("nu: 0.1", "nu: 2e-4"))
+    tried: list[float] = []
+    newton = Discretisation2D._newton
+
+    def told(self: Discretisation2D, watch: Watch, length: float) -> None:
+        tried.append(self.thickness.Get())
+        newton(self, watch, length)
+
+    monkeypatch.setattr(Discretisation2D, "_newton", told)
+    on = Discretisation2D(read_weak_form(thin), 0.5, 4)
+    (coefficients,) = on.step(UNWATCHED)
+    assert max(tried) > 1 == tried[-1]
+    point = np.array([[0.3, 0.4]])
+    u = on.values(coefficients)[0](on.places(point)).item()
+    assert u == pytest.approx(np.sin(0.3) * np.sin(0.4), rel=1e-2)
+
+
+@pytest.mark.usefixtures("coarse")
+def test_what_disagrees_in_a_corner_has_no_value_there() -> None:
+    problem = problem_of(
+        f"{BOX}unknowns: [u]\nequations: {{p: laplacian(u) = 0}}\nconditions:\n"
+        "  lid: {where: y = 1, equation: u = 1}\n"
+        "  walls: {where: [x = -1, x = 1, y = -1], equation: u = 0}\n"
+    )
+    reference = FiniteElements(problem)
+    inside = reference.evaluate(np.array([[0.0, 0.0], [0.3, 0.9]]))
+    assert inside.fields["u"][0] == pytest.approx(0.25, abs=inside.error_estimate)
+    assert inside.error_estimate < 1e-3
+    assert reference.evaluate(np.array([[0.0, 0.0], [1.0, 1.0]])).error_estimate == 1
 
 
 REFUSED = {
@@ -125,6 +225,43 @@ REFUSED = {
     "is given twice": "equations: {p: laplacian(u) = 1}\nconditions: {c: {where: boundary, equation: u = 0}, d: {where: hole, equation: u = 0}}",
     "holds derivatives": "equations: {p: 'u_x*u_xx + u_yy = 1'}\nconditions: {c: {where: boundary, equation: u = 0}}",
 }
+
+WALLS = "  walls: {where: [x = -1, y = -1, y = 1], equation: [u = 0, v = 0]}\n"
+NO_FLOW = {
+    "write nu.u_n - p = 0": WALLS + "  end: {where: x = 1, equation: p = 0}\n",
+    "is part of what is given": WALLS
+    + "  end: {where: x = 1, equation: [u_x = 0, v_x = 0]}\n"
+    + "  level: {at: {x: 0, y: 0}, equation: p = 0}\n",
+    "has its level already": WALLS
+    + "  end: {where: x = 1, equation: [nu*u_x - p = 0, v_x = 0]}\n"
+    + "  level: {at: {x: 0, y: 0}, equation: p = 0}\n",
+    "not the one value of a pressure": WALLS
+    + "  end: {where: x = 1, equation: [u = 0, v = 0]}\n"
+    + "  level: {at: {x: 0, y: 0}, equation: p + u = 0}\n",
+}
+
+
+@pytest.mark.parametrize("why", NO_FLOW)
+def test_flows_that_are_not_determined_are_refused(why: str) -> None:
+    with pytest.raises(ReferenceRefusedError, match=why):
+        read_weak_form(flow(NO_FLOW[why]))
+
+
+CONTRADICTORY = {
+    "mass": "  edge: {where: boundary, equation: [u = x, v = 0]}\n  level: {integral: p}\n",
+    "end": WALLS.replace("u = 0", "u = 1 - y**2")
+    + "  end: {where: x = 1, equation: [p = 0, u_x = 1, v_x = 0]}\n",
+}
+
+
+@pytest.mark.usefixtures("coarse")
+@pytest.mark.parametrize("name", CONTRADICTORY)
+def test_flows_that_contradict_a_condition_are_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finite_elements, "WORST_AGREEMENT", np.inf)
+    with pytest.raises(ReferenceRefusedError, match=f"misses '{name}'"):
+        FiniteElements(flow(CONTRADICTORY[name])).prepare(UNWATCHED)
 
 
 @pytest.mark.parametrize("why", REFUSED)
@@ -139,3 +276,9 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = steady(*STEADY["nonlinear"])
     with pytest.raises(ReferenceRefusedError, match=r"pip install 'laaf\[shapes\]'"):
         make_reference(problem, ReferenceSpec(kind="auto"), Path())
+
+
+def test_auto_takes_finite_elements_first_for_a_flow() -> None:
+    edge = f"  edge: {{where: boundary, equation: {VELOCITY}}}\n  level: {{integral: p}}\n"
+    reference = make_reference(flow(edge), ReferenceSpec(kind="auto"), Path())
+    assert isinstance(reference, FiniteElements)

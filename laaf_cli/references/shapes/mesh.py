@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -61,9 +62,24 @@ def make_mesh(shape: AnyShape, size: float, order: int) -> Any:
         edge.name = f"piece {int(np.argmin(off))}"
     mesh = ng.Mesh(OCCGeometry(outer, dim=2).GenerateMesh(maxh=size))
     if len(ends):
-        mesh.RefineHP(1 + order // 2, TOWARDS_CORNER)
+        mesh.RefineHP(_n_layers(order), TOWARDS_CORNER)
     mesh.Curve(order)
     return mesh
+
+
+def _n_layers(order: int) -> int:
+    return 1 + order // 2
+
+
+def smallest(size: float, order: int) -> float:
+    """The size of the elements at corners."""
+    return float(size * TOWARDS_CORNER ** _n_layers(order))
+
+
+def corners(shape: AnyShape) -> Iterator[tuple[CurvePiece, CurvePiece]]:
+    """The pieces that meet at each corner: the end of the first is the start of the second."""
+    for loop in shape.loops if isinstance(shape, PlaneShape) else ():
+        yield from zip(loop, [*loop[1:], loop[0]], strict=True)
 
 
 def is_closed(piece: CurvePiece) -> bool:
