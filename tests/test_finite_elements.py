@@ -30,6 +30,7 @@ STEADY = {
         "  a: {where: hole, equation: u = log(0.25)}\n  b: {where: disk, equation: 2*u_n + u = 4}\n",
     ),
     "nonlinear": ("disk(0, 0, 1) - hole", "D((1 + u**2)*u_x, x) + u_yy = 2*x", "x", EDGE),
+    "all terms are 0": ("disk(0, 0, 1)", "laplacian(u) = 0", "x", EDGE),
     "a coefficient before a second derivative": (
         "x**2 + 2*y**2 < 1",
         "exp(x)*u_xx + u_xy + 2*u_yy + u_x - tanh(u) + tanh(x*y) = 1 + y",
@@ -75,6 +76,56 @@ def check(problem: Problem, most: float) -> None:
 @pytest.mark.parametrize("name", STEADY)
 def test_solutions_are_those_of_closed_forms(name: str) -> None:
     check(steady(*STEADY[name]), 1e-6 if "singular" in name else 1e-8)
+
+
+IN_SPACE = {
+    "a ball": (
+        "shape: ball(0, 0, 0, 1)\n",
+        "laplacian(u) = 0",
+        "  a: {where: ball, equation: u_n + u = (1 + x)*exp(x)*cos(z) - z*exp(x)*sin(z)}\n",
+        "exp(x)*cos(z)",
+        5e-3,
+    ),
+    "a pipe": (
+        "shape: box - cylinder(0, 0, -1, 0, 0, 1, 0.5)\n",
+        "D((1 + x**2)*u_x, x) + u_yy + u_zz = 2*x",
+        "  a: {where: [cylinder, x = -1, x = 1, z = 1], equation: u = x}\n  b: {where: [y = -1, y = 1, z = -1], equation: u_n = 0}\n",
+        "x",
+        1e-4,
+    ),
+    "a box": ("", "laplacian(u) = 2*y", EDGE, "x**2*y + z", 1e-10),
+    "an edge": (
+        "shape: box - cuboid(0, 0, -1, 1, 1, 1)\n",
+        "laplacian(u) = 0",
+        EDGE,
+        f"(x**2 + y**2)**(1/3)*sin(2/3*{CORNER})",
+        0.02,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IN_SPACE)
+def test_solutions_in_space(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finite_elements, "LEVELS_IN_SPACE", ((0.3, 2), (0.3, 3)))
+    monkeypatch.setattr(finite_elements, "WORST_AGREEMENT", 0.1)
+    monkeypatch.setattr(finite_elements, "CONFIRMED", 0.5)
+    shape, equation, conditions, exact, most = IN_SPACE[name]
+    problem = problem_of(
+        f"{BOX.replace('}', ', z: [-1, 1]}')}{shape}unknowns: [u]\nequations: {{p: '{equation}'}}\nconditions:\n"
+        f"{conditions.replace('EXACT', exact)}reference: {{exact: {{u: '{exact}'}}}}\nevaluation: {{grid: {{x: 3, y: 3, z: 3}}}}\n"
+    )
+    check(problem, most)
+
+
+def test_what_is_not_taken_in_space() -> None:
+    yaml = "coordinates: {x: [-1, 1], y: [-1, 1], z: [-1, 1]}\nshape: x*x + y*y + z*z < 1\nunknowns: [u]\nequations: {p: laplacian(u) = 1}\nconditions: {c: {where: boundary, equation: u = 0}}\nreference: none\n"
+    problem = problem_of(yaml)
+    with pytest.raises(ReferenceRefusedError, match="not for inequalities"):
+        FiniteElements(problem).evaluate(np.zeros((1, 3)))
+    moving = yaml.replace("z: [-1, 1]", "z: [-1, 1], t: [0, 1]").replace("= 1}", "= u_t}", 1)
+    moving = moving.replace("conditions: {", "conditions: {s: {where: t = 0, equation: u = 0}, ")
+    with pytest.raises(ReferenceRefusedError, match="two coordinates of space, not with three"):
+        read_weak_form(problem_of(moving + "evaluation: {grid: {x: 3, y: 3, z: 3, t: 2}}\n"))
 
 
 IN_TIME = {

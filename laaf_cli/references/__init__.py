@@ -54,7 +54,7 @@ REFERENCES: dict[str, ReferenceKind] = {
     ),
     "finite-elements": ReferenceKind(
         make=lambda problem, _spec, _folder: FiniteElements(problem),
-        meaning="the same in two coordinates of space, on shapes too, by finite elements",
+        meaning="the same in two or three coordinates of space, on shapes too, by finite elements",
         priority=1,
         comes_first=has_pressure,
     ),
@@ -78,6 +78,9 @@ REFERENCES: dict[str, ReferenceKind] = {
 
 NO_REFERENCE = "none"
 
+IN_SPACE = 3
+"""Coordinates of space from which on the last row, not the first, says why none applies."""
+
 AUTO = "auto"
 """Asks for the first reference with a priority that applies, and for none where none does."""
 
@@ -90,7 +93,8 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
 
     Raises:
         ReferenceRefusedError: the reference does not apply to the problem, with the reason; of
-            `auto`, that of the first row, or of one that only lacks what is not installed.
+            `auto`, that of the first row, of the last on a shape or in space, or of one that only
+            lacks what is not installed.
     """
     if spec.kind == NO_REFERENCE:
         return None
@@ -127,4 +131,5 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
         else:
             return reference
     missing = [refusal for refusal in refusals if isinstance(refusal, NotInstalledError)]
-    raise missing[0] if missing else refusals[0 if problem.domain.shape is None else -1]
+    is_plain = problem.domain.shape is None and len(problem.domain.space) < IN_SPACE
+    raise missing[0] if missing else refusals[0 if is_plain else -1]

@@ -619,7 +619,7 @@ class ProblemSpec(TaskSpec):
     )
     shape: StrictStr | None = Field(
         None,
-        description="what of the ranges of two coordinates of space is the domain, as "
+        description="what of the ranges of two or three coordinates of space is the domain, as "
         "`box - disk(0.3, 0.3, 0.1)`; all where absent",
     )
     parts: dict[Name, PartText] = Field(

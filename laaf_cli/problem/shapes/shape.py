@@ -103,6 +103,11 @@ class AnyShape(ABC):
             held[on] |= self.level(points[on] + step) < 0
         return held
 
+    def share_around(self, point: Array) -> float:
+        """In what fraction of all directions from a point [d] the inside is beside it."""
+        beside = point + BESIDE * self.size * _directions(len(self.axes))
+        return float(np.mean(self.level(beside) < 0))
+
     def level(self, points: Array) -> Array:
         """Negative inside, [n], of points of space."""
         return np.maximum(self.body.level(points), self.box.level(points))

@@ -59,9 +59,9 @@ class Discretisation2D:
     def __init__(self, form: WeakForm, size: float, order: int) -> None:
         import ngsolve as ng
 
-        self.form, self.order = form, order
+        self.form, self.size, self.order = form, size, order
         self.mesh = make_mesh(form.shape, size * form.shape.size, order)
-        self.smallest = smallest(size * form.shape.size, order)
+        self.smallest = smallest(form.shape, size * form.shape.size, order)
         self.n_stages = 1 if form.time_axis is None else N_STAGES
         self.spaces = [
             ng.H1(
@@ -349,14 +349,14 @@ class Discretisation2D:
 
     @cached_property
     def _middles(self) -> Array:
-        """Those of the elements, [n, 2]."""
+        """Those of the elements, [n, d]."""
         vertices = np.array([vertex.point for vertex in self.mesh.vertices])
         return np.array(
             [vertices[[v.nr for v in element.vertices]].mean(0) for element in self.mesh.Elements()]
         )
 
     def places(self, points: Array) -> Any:
-        """The places in the mesh of points [n, 2] of the shape."""
+        """The places in the mesh of points [n, d] of the shape."""
         places = self.mesh(*np.ascontiguousarray(points.T))
         for distance in NEAREST:
             lost = np.flatnonzero(places["nr"] < 0)
@@ -391,9 +391,9 @@ class _Fields:
         self.on, self.trials, self.stage, self.is_edge = on, trials, stage, is_edge
         form = on.form
         self.symbols: dict[str, Any] = {}
-        normal = ng.specialcf.normal(2)
-        for i, (axis, place) in enumerate(zip(form.shape.axes, (ng.x, ng.y), strict=True)):
-            self.symbols[form.coordinates[axis]] = place
+        normal = ng.specialcf.normal(len(form.shape.axes))
+        for i, axis in enumerate(form.shape.axes):
+            self.symbols[form.coordinates[axis]] = (ng.x, ng.y, ng.z)[i]
             self.symbols[f"{NORMAL}{form.coordinates[axis]}"] = normal[i]
         if form.time_axis is not None:
             self.symbols[form.coordinates[form.time_axis]] = on.times[stage]

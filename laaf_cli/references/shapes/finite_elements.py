@@ -14,6 +14,7 @@ import numpy as np
 from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Field, Node, evaluate, fields, partial
 from laaf_cli.problem import NORMAL, Domain, Problem
+from laaf_cli.problem.shapes.plane_shape import PlaneShape
 from laaf_cli.references.evolution.radau_tableau import RadauStep, radau_tableau
 from laaf_cli.references.reference import (
     ROUNDING,
@@ -28,13 +29,21 @@ from laaf_cli.references.reference import (
 )
 from laaf_cli.references.shapes.coefficients import coefficient
 from laaf_cli.references.shapes.discretisation import N_STAGES, Discretisation2D
-from laaf_cli.references.shapes.mesh import corners
+from laaf_cli.references.shapes.plane_mesh import corners
 from laaf_cli.references.shapes.weak_form import Check, WeakEquation, read_weak_form
 
 INSTALL = "pip install 'laaf[shapes]'"
 
 LEVELS = (*((0.12, order) for order in range(4, 18, 2)), (0.06, 14))
 """The length of elements, as a fraction of the shape, and their order, one after another."""
+
+LEVELS_IN_SPACE = ((0.25, 2), (0.25, 4), (0.25, 6), (0.25, 8), (0.25, 10), (0.12, 8), (0.12, 10))
+"""The same of three dimensions."""
+
+FEW_LEVELS, MOST_WORK = 3, 5e10
+"""Levels in space that are solved in any case; elements × order⁹, which is what they take, beyond
+which no other is.
+"""
 
 LEVELS_IN_TIME = (
     (0.12, 4, 8),
@@ -49,16 +58,19 @@ LEVELS_IN_TIME = (
 N_QUARTERS = 4
 """How often the first step is cut to a quarter, for a solution may be rough at the start."""
 
-AGREEMENT, AGREEMENT_IN_TIME, WORST_AGREEMENT = 1e-8, 1e-6, 1e-3
+AGREEMENT, AGREEMENT_IN_TIME, AGREEMENT_IN_SPACE, WORST_AGREEMENT = 1e-8, 1e-6, 1e-6, 1e-3
 """Errors as fractions of the largest value: what is aimed at, and what is refused."""
 
-SLOWEST, FASTEST, SAFETY = 0.9, 0.1, 3.0
-"""The largest and the smallest fraction to which a level is thought to lower an error; the multiple
-of what is left then that is the estimate.
+SLOWEST, FASTEST, SAFETY = 0.9, {2: 0.1, 3: 0.02}, 3.0
+"""The largest fraction to which a level is thought to lower an error, and the smallest in so many
+dimensions; the multiple of what is left then that is the estimate.
 """
 
 CONFIRMED = 1e-2
 """The fraction of their terms that equations may miss, at half of the points."""
+
+LITTLE = 1e-3
+"""The fraction of an unknown whose changes need not be seen in equations."""
 
 N_PROBES, N_TIMES = 400, 5
 
@@ -122,7 +134,8 @@ class Level2D:
         return levelled
 
     def misses(self, points: Array) -> list[tuple[str, float]]:
-        """By equation, what it misses at half of the points [n, d] as a fraction of its terms; by
+        """By equation, what it misses at half of the points [n, d] as a fraction of its terms, or
+        of what those are of a function that changes a little over the shape; by
         condition that is left over, what it misses on its part of the boundary.
         """
         form = self.on.form
@@ -137,7 +150,7 @@ class Level2D:
                 off.append(self._value(equation.residual, known, moment)(places[here]).ravel())
                 parts = [
                     np.abs(self._value(partial(equation.residual, f), known, moment)(places[here]))
-                    * np.abs(known[f](places[here]))
+                    * np.maximum(np.abs(known[f](places[here])), self._little(f))
                     for f in fields(equation.residual)
                 ]
                 sizes.append(np.sum(parts, axis=0).ravel())
@@ -146,6 +159,12 @@ class Level2D:
                 (equation.name, float(np.median(np.abs(np.concatenate(off)))) / max(size, 1e-300))
             )
         return missed + [(check.name, self._off(check)) for check in form.checks]
+
+    def _little(self, f: Field) -> float:
+        """What a derivative in space is of a function of a small fraction of the unknown's size."""
+        form = self.on.form
+        values = self.on.values(self.coefficients)[form.unknowns.index(f.unknown)].vec.FV().NumPy()
+        return LITTLE * float(np.abs(values).max()) / form.shape.size ** sum(f.orders)
 
     def _imbalance(self, equation: WeakEquation) -> float:
         """The integral of a constraint, as a fraction of that of its terms: not 0 where values at
@@ -208,9 +227,9 @@ class Level2D:
         import ngsolve as ng
 
         form = self.on.form
-        places = dict(zip(form.shape.axes, (ng.x, ng.y), strict=True))
+        places = dict(zip(form.shape.axes, (ng.x, ng.y, ng.z), strict=False))
         symbols = {name: places.get(axis, moment) for axis, name in enumerate(form.coordinates)}
-        normal = ng.specialcf.normal(2)
+        normal = ng.specialcf.normal(len(form.shape.axes))
         for i, axis in enumerate(form.shape.axes):
             symbols[f"{NORMAL}{form.coordinates[axis]}"] = normal[i]
         value = coefficient(tree, symbols, known)
@@ -257,7 +276,7 @@ class FiniteElements(Reference):
     def evaluate(self, points: Array) -> ReferenceValues:
         began = time.perf_counter()
         *rough, fine = (level.at(points) for level in self._solved(UNWATCHED))
-        errors = _errors([*rough, fine])
+        errors = _errors([*rough, fine], self.dimension)
         errors = np.maximum(errors, ROUNDING * np.max(np.abs(fine), axis=1, initial=0.0))
         errors = np.maximum(errors, self._jumps(points))
         # Not by their errors at these points, of which one may be a singular corner.
@@ -277,16 +296,28 @@ class FiniteElements(Reference):
         levels: list[Level2D] = []
         values: list[Array] = []
         is_moving = self.form.time_axis is not None
-        aim = AGREEMENT_IN_TIME if is_moving else AGREEMENT
+        aim = AGREEMENT if self.dimension == 2 else AGREEMENT_IN_SPACE
+        aim = AGREEMENT_IN_TIME if is_moving else aim
         best = np.inf
+
+        def is_large(size: float, order: int) -> bool:
+            if self.dimension == 2 or len(levels) < FEW_LEVELS:
+                return False
+            last = levels[-1].on
+            return int(last.mesh.ne) * (last.size / size) ** 3 * order**9 > MOST_WORK
+
         try:
-            for size, order, *n in LEVELS_IN_TIME if is_moving else LEVELS:
+            for size, order, *n in self._resolutions:
+                if is_large(size, order):
+                    continue
                 watch.report(f"finite elements of order {order}")
                 before = levels[-1] if levels else None
                 levels.append(self._level(watch, before, size, order, *n))
                 values.append(levels[-1].at(points))
                 scale = np.max(np.abs(values[-1]), axis=1).clip(min=1e-300)
-                change = np.inf if len(values) < 2 else float(np.max(_errors(values[-3:]) / scale))
+                change = np.inf
+                if len(values) > 1:
+                    change = float(np.max(_errors(values[-3:], self.dimension) / scale))
                 if change <= aim or (len(values) > 4 and change > best):
                     break
                 best = min(best, change)
@@ -294,7 +325,7 @@ class FiniteElements(Reference):
             if len(levels) < 2:
                 raise out_of_time() from None
         scale = np.max(np.abs(values[-1]), axis=1).clip(min=1e-300)
-        self.changes = _errors(values[-3:])
+        self.changes = _errors(values[-3:], self.dimension)
         change = float(np.max(self.changes / scale))
         if change > WORST_AGREEMENT:
             raise ReferenceRefusedError(
@@ -309,6 +340,17 @@ class FiniteElements(Reference):
         self.levels = levels[-3:]
         return self.levels
 
+    @property
+    def dimension(self) -> int:
+        """Of space."""
+        return len(self.form.shape.axes)
+
+    @property
+    def _resolutions(self) -> Sequence[tuple[float, int] | tuple[float, int, int]]:
+        if self.form.time_axis is not None:
+            return LEVELS_IN_TIME
+        return LEVELS if self.dimension == 2 else LEVELS_IN_SPACE
+
     def _jumps(self, points: Array) -> Array:
         """By unknown [n_unknowns], the difference of the values that two pieces of the boundary
         give it in a corner that is among points [n, d], where it has none.
@@ -316,7 +358,8 @@ class FiniteElements(Reference):
         form, level = self.form, self.levels[-1]
         jumps = np.zeros(len(form.unknowns))
         reach = level.on.smallest
-        for piece, following in corners(form.shape):
+        shape = form.shape
+        for piece, following in corners(shape) if isinstance(shape, PlaneShape) else ():
             off = points[:, list(form.shape.axes)] - piece.ends[1]
             there = points[np.linalg.norm(off, axis=1) <= reach].copy()
             there[:, list(form.shape.axes)] = piece.ends[1]
@@ -366,7 +409,7 @@ class FiniteElements(Reference):
         return Level2D(on=on, coefficients=state, steps=steps)
 
 
-def _errors(values: Sequence[Array]) -> Array:
+def _errors(values: Sequence[Array], dimension: int) -> Array:
     """By unknown [n_unknowns], what further levels would change if they lowered the error as the
     last three did; of two levels the change.
     """
@@ -376,5 +419,5 @@ def _errors(values: Sequence[Array]) -> Array:
     ratio = np.divide(
         changes[-1], changes[-2], out=np.zeros_like(changes[-1]), where=changes[-2] > 0
     )
-    ratio = np.clip(ratio, FASTEST, SLOWEST)
+    ratio = np.clip(ratio, FASTEST[dimension], SLOWEST)
     return SAFETY * changes[-1] * ratio / (1 - ratio)

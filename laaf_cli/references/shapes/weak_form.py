@@ -126,9 +126,13 @@ def read_weak_form(problem: Problem) -> WeakForm:
     """
     domain = problem.domain
     shape = domain.shape
-    if len(domain.space) != 2 or domain.periodic:
+    if len(domain.space) not in (2, 3) or domain.periodic:
         raise ReferenceRefusedError(
-            "the finite elements are for two coordinates of space that are not periodic"
+            "the finite elements are for two or three coordinates of space that are not periodic"
+        )
+    if len(domain.space) == 3 and domain.time_axis is not None:
+        raise ReferenceRefusedError(
+            "the finite elements take time with two coordinates of space, not with three"
         )
     shape = shape or box_shape(domain)
     _check(problem, shape)
