@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import ngsolve as ng
 import numpy as np
 import pytest
 
-from laaf_cli.expression import NUMPY, evaluate
+from laaf_cli.expression import NUMPY, Scope, evaluate, parse, resolve
 from laaf_cli.problem import Problem
 from laaf_cli.references import ReferenceRefusedError, make_reference
 from laaf_cli.references.reference import UNWATCHED, Watch
 from laaf_cli.references.shapes import finite_elements
+from laaf_cli.references.shapes.coefficients import coefficient
 from laaf_cli.references.shapes.discretisation import Discretisation2D
 from laaf_cli.references.shapes.finite_elements import FiniteElements
 from laaf_cli.references.shapes.weak_form import read_weak_form
@@ -153,6 +155,24 @@ reference:
     v: sin(x)*cos(y)*exp(-0.2*t)
     w: -(cos(2*x) + cos(2*y))/4*exp(-0.4*t)
 """,
+    "a coefficient in time": """\
+equations:
+  a: u_t = (1 + 5*t)*laplacian(u) - exp(-t)*x**2 - 2*(1 + 5*t)*exp(-t)
+  b: v_t = -v
+conditions:
+  edge: {where: boundary, equation: u = exp(-t)*x**2}
+  start: {where: t = 0, equation: [u = x**2, v = y]}
+reference: {exact: {u: exp(-t)*x**2, v: exp(-t)*y}}
+""",
+    "equations in another order": """\
+equations:
+  a: v_t = laplacian(v) + u - exp(-t)*(x + y)
+  b: u_t = laplacian(u) - exp(-t)*x
+conditions:
+  edge: {where: boundary, equation: [u = exp(-t)*x, v_n = exp(-t)*y]}
+  start: {where: t = 0, equation: [u = x, v = y]}
+reference: {exact: {u: exp(-t)*x, v: exp(-t)*y}}
+""",
     "a wave": """\
 equations: {a: u_tt = laplacian(u) + 2*x, b: v_t = u}
 conditions:
@@ -275,6 +295,7 @@ REFUSED = {
     "conditions on fluxes": "equations: {p: laplacian(u) = 1}\nconditions: {c: {where: hole, equation: u = 0}}",
     "is given twice": "equations: {p: laplacian(u) = 1}\nconditions: {c: {where: boundary, equation: u = 0}, d: {where: hole, equation: u = 0}}",
     "holds derivatives": "equations: {p: 'u_x*u_xx + u_yy = 1'}\nconditions: {c: {where: boundary, equation: u = 0}}",
+    "'e' do not give the flux": "equations: {p: laplacian(u) = 1}\nconditions: {c: {where: box, equation: u = 0}, e: {where: hole, equation: u**2 = 1}}",
 }
 
 WALLS = "  walls: {where: [x = -1, y = -1, y = 1], equation: [u = 0, v = 0]}\n"
@@ -320,6 +341,54 @@ def test_what_has_no_weak_form_is_refused(why: str) -> None:
     yaml = f"{BOX}shape: box - hole\nparts:\n  hole: disk(0, 0, 0.5)\nunknowns: [u]\n{REFUSED[why]}\nreference: none\n"
     with pytest.raises(ReferenceRefusedError, match=why):
         read_weak_form(problem_of(yaml))
+
+
+def test_solutions_that_do_not_settle_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finite_elements, "LEVELS", ((0.4, 2), (0.4, 3)))
+    problem = steady("disk(0, 0, 1)", "laplacian(u) = 0", "exp(9*x)*cos(9*y)", EDGE)
+    with pytest.raises(ReferenceRefusedError, match="still change by"):
+        FiniteElements(problem).prepare(UNWATCHED)
+    monkeypatch.setattr(finite_elements, "WORST_AGREEMENT", np.inf)
+    with pytest.raises(ReferenceRefusedError, match="misses 'p' by"):
+        FiniteElements(problem).prepare(UNWATCHED)
+
+
+def test_functions_are_those_of_expressions() -> None:
+    texts = [
+        *(
+            f"{name}(0.3*x + 0.5)"
+            for name in ["exp", "log", "log10", "sin", "cos", "tan", "asin", "acos", "atan"]
+        ),
+        *(
+            f"{name}(0.3*x + 0.5)"
+            for name in ["sinh", "cosh", "tanh", "asinh", "atanh", "erf", "sqrt"]
+        ),
+        *(
+            "acosh(2 + x)",
+            "abs(x - y)",
+            "sign(x)",
+            "floor(3*x)",
+            "atan2(y, x)",
+            "x**y",
+            "y**-2",
+            "x**3",
+        ),
+        *(
+            "min(x, y)",
+            "max(x, y)",
+            "where(x > 0.4 and y < 0.7, x, y)",
+            "where(x < 0.2 or y >= 0.8, x, 1)",
+        ),
+        "where(x <= 0.3 and y > 0.9 or y < 0.2, 2, -x)/y - x*y",
+    ]
+    points = np.random.default_rng(0).uniform(0.05, 0.95, (40, 2))
+    scope = Scope(coordinates=("x", "y"))
+    mesh = ng.Mesh(ng.unit_square.GenerateMesh(maxh=1))
+    for text in texts:
+        tree = resolve(parse(text), scope)
+        made = ng.CF(coefficient(tree, {"x": ng.x, "y": ng.y}, {}))
+        known = evaluate(tree, {"x": points[:, 0], "y": points[:, 1]}, {}, NUMPY)
+        assert np.abs(made(mesh(*points.T)).ravel() - known).max() < 1e-12, text
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

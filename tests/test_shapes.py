@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import meshio
@@ -15,6 +16,7 @@ from matplotlib.collections import QuadMesh
 from scipy.special import ellipe
 from syrupy.assertion import SnapshotAssertion
 
+from laaf_cli.errors import SpecError
 from laaf_cli.problem import NORMAL, on_triangles
 from laaf_cli.problem.shapes.boundary import on_pieces
 from laaf_cli.problem.shapes.curves import StraightLine
@@ -131,6 +133,47 @@ def test_what_is_inside(text: str, inside: list[list[float]], outside: list[list
         assert not shape.holds(np.array(outside)).any()
     else:
         assert "2 pieces that do not touch" in message(poisson(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rotate(translate(x**2 + 4*y**2 < 0.25, 0.2, 0.1), pi/5, 0.3, 0)",
+        "box - rotate((x - 0.2)**2 + 4*y**2 < 0.1, 0.4)",
+        "x**2 > 0.2 * (x > 0)",
+        "rotate(ellipse(0.1, 0, 0.6, 0.2), 0.7)",
+        "box * halfplane(0, 0.2, 3, 5)",
+        "polygon(0, 0, 0, 1, 1, 0)",
+    ],
+)
+def test_a_boundary_has_the_inside_behind_its_normals(text: str) -> None:
+    shape = shape_of(text.replace("x**2 > 0.2 * ", "(x**2 > 0.2) * "))
+    drawn = on_pieces(shape.pieces, np.random.default_rng(0).random((200, 1)))
+    assert np.abs(shape.level(drawn.points)).max() < 1e-9
+    for sign in (-1, 1):
+        assert (sign * shape.level(drawn.points + sign * 1e-6 * drawn.normals) > 0).all()
+
+
+def test_points_are_at_equal_distances_along_a_curve() -> None:
+    (piece,) = shape_of("ellipse(0, 0, 1, 0.1)").pieces
+    for fraction in (0.03, 0.25, 0.6):
+        part = replace(piece, end=float(piece.along(np.array([fraction]))[0]))
+        assert part.measure == pytest.approx(fraction * piece.measure, rel=1e-4)
+
+
+def test_a_curve_is_cut_where_it_bounds_something_else_alone() -> None:
+    # Of two disks that do not overlap nothing is left, and where they cross a circle it goes on.
+    shape = shape_of("disk(0, 0, r) + disk(r, 0, 0.2) * disk(-r, 0, 0.2)")
+    assert len(shape.pieces) == 1
+    assert len(shape_of("box - rectangle(0, 0, 1, 1)").pieces) == 6
+
+
+def test_corners_of_a_file_may_be_too_many(tmp_path: Path) -> None:
+    angles = np.linspace(0, 2 * np.pi, 2001, endpoint=False)
+    corners = "".join(f"{math.cos(a)},{math.sin(a)}\n" for a in angles)
+    (tmp_path / "a.csv").write_text("x,y\n" + corners)
+    with pytest.raises(SpecError, match=r"2,001 corners, and 2,000 at most"):
+        make_plan(Text(str(tmp_path / "a.yaml"), poisson("blade", more="parts: {blade: a.csv}")))
 
 
 def test_normals_of_a_disk_and_of_a_hole_point_outwards() -> None:
@@ -392,6 +435,8 @@ parts:
   f: x < 5
   g: disk(x, 0, 1)
   h: missing.csv
+  i: polygon(0, 0, 1, 0, 1, 1, 0)
+  j: sqrt(x) < 0.5
 unknowns: [u]
 equations: {poisson: laplacian(u) = 1}
 conditions: {edge: {where: boundary, equation: u = 0}}
@@ -405,6 +450,8 @@ conditions: {edge: {where: boundary, equation: u = 0}}
 -- 10:6 x < 5
 -- 11:11 x
 -- 12:6 missing.csv
+-- 13:6 polygon(0, 0, 1, 0, 1, 1, 0)
+-- 14:6 sqrt(x) < 0.5
 
 == a shape of one coordinate
 coordinates: {x: [-1, 1], t: [0, 1]}

@@ -17,6 +17,9 @@ from laaf_cli.problem.shapes.solid import NoSolidError, Solid
 N_GRID = {2: 401, 3: 61}
 """Points along each of so many coordinates between which the boundary is looked for."""
 
+N_WITHIN = 31
+"""Points along each at which it is to have a value."""
+
 BEYOND = 0.05
 """How far beyond the box it is followed, as a fraction of the box."""
 
@@ -56,7 +59,7 @@ def inequality(comparison: Call, names: tuple[str, ...], box: Array) -> Solid:
         box: lower and upper corner [2, d].
 
     Raises:
-        NoSolidError: it holds everywhere in the box or nowhere.
+        NoSolidError: it holds everywhere in the box or nowhere, or has no value in parts of it.
         ExpressionError: it cannot be differentiated.
     """
     left, right = comparison.arguments
@@ -65,6 +68,9 @@ def inequality(comparison: Call, names: tuple[str, ...], box: Array) -> Solid:
     made = Inequality(names, tree, tuple(differentiate(tree, name, names) for name in names))
     reach = BEYOND * (box[1] - box[0])
     axes = tuple(np.linspace(box[0] - reach, box[1] + reach, N_GRID[len(names)]).T)
+    within = np.meshgrid(*np.linspace(box[0], box[1], N_WITHIN).T)
+    if np.isnan(made.values(np.stack([axis.ravel() for axis in within], 1))[0]).any():
+        raise NoSolidError("it has no value in parts of the ranges of the coordinates")
     curves: tuple[PlaneCurve, ...] = ()
     surfaces: tuple[Isosurface, ...] = ()
     if len(axes) == 2:

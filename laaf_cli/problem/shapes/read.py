@@ -312,7 +312,7 @@ class _Reading:
         try:
             return inequality(resolved, self.names, self.corners)
         except NoSolidError as error:
-            raise fault(f"this shape is empty: {error}", tree.span) from None
+            raise fault(f"this makes no shape: {error}", tree.span) from None
 
     def _number(self, tree: Node) -> float:
         scope = Scope(constants=self.reader.scope.constants)
