@@ -89,16 +89,20 @@ class PlaneShape(AnyShape):
     @cached_property
     def loops(self) -> list[list[CurvePiece]]:
         """The pieces in closed lines, each in its order, the shape on the left."""
-        left, loops = list(self.pieces), []
-        while left:
-            loop = [left.pop(0)]
-            while not _meet(loop[-1], loop[0], self.size):
-                distances = [np.linalg.norm(piece.ends[0] - loop[-1].ends[1]) for piece in left]
-                if not distances:
-                    break
-                loop.append(left.pop(int(np.argmin(distances))))
-            loops.append(loop)
+        ends = np.array([piece.ends for piece in self.pieces]).reshape(-1, 2, 2)
+        left, loops = np.ones(len(ends), dtype=bool), []
+        while left.any():
+            loop = [int(np.argmax(left))]
+            left[loop[0]] = False
+            while left.any() and not self._meet(ends[loop[-1], 1], ends[loop[0], 0]):
+                off = np.linalg.norm(ends[:, 0] - ends[loop[-1], 1], axis=1)
+                loop.append(int(np.argmin(np.where(left, off, np.inf))))
+                left[loop[-1]] = False
+            loops.append([self.pieces[i] for i in loop])
         return loops
+
+    def _meet(self, end: Array, start: Array) -> bool:
+        return bool(np.linalg.norm(end - start) <= BESIDE * self.size)
 
     def outlines(self) -> list[Array]:
         """Closed lines [n, 2] through points of each loop, the shape on the left."""
@@ -112,7 +116,3 @@ class PlaneShape(AnyShape):
     def n_apart(self) -> int:
         # Each region has one outer line.
         return sum(sum(piece.swept for piece in loop) > 0 for loop in self.loops)
-
-
-def _meet(last: CurvePiece, first: CurvePiece, size: float) -> bool:
-    return bool(np.linalg.norm(last.ends[1] - first.ends[0]) <= BESIDE * size)

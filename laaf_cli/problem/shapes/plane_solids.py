@@ -10,7 +10,14 @@ import numpy as np
 
 from laaf_cli.arrays import Array
 from laaf_cli.problem.shapes.curves import Arc, StraightLine
+from laaf_cli.problem.shapes.mesh_file import Outline
 from laaf_cli.problem.shapes.solid import BOX, NoSolidError, Primitive, Solid, positive
+
+MESH = "mesh"
+"""The kind of what a mesh fills."""
+
+AT_A_TIME = 2_000_000
+"""Points × sides at a time, at most."""
 
 
 def polygon(corners: Array, kind: str = "polygon") -> Solid:
@@ -33,16 +40,39 @@ def polygon(corners: Array, kind: str = "polygon") -> Solid:
     return Solid(kind=kind, level=partial(_of_polygon, corners, along), curves=lines)
 
 
+def of_outline(outline: Outline) -> Solid:
+    """The inside of a mesh; the sides of one name are a kind of their own."""
+    starts = np.concatenate([line[:-1] for _, line in outline.runs])
+    along = np.concatenate([np.diff(line, axis=0) for _, line in outline.runs])
+    lines = tuple(StraightLine(start, side) for start, side in zip(starts, along, strict=True))
+    return Solid(kind=MESH, level=partial(_of_polygon, starts, along), curves=lines)
+
+
+def of_side(outline: Outline, name: str) -> Solid:
+    """What has the sides of one name for its boundary, and no inside."""
+    lines = [line for of, line in outline.runs if of == name]
+    starts = np.concatenate([line[:-1] for line in lines])
+    along = np.concatenate([np.diff(line, axis=0) for line in lines])
+    return Solid(kind=MESH, level=partial(_from_lines, starts, along))
+
+
+def _from_lines(starts: Array, along: Array, points: Array) -> Array:
+    return np.abs(_of_polygon(starts, along, points))
+
+
 def _of_polygon(corners: Array, along: Array, points: Array) -> Array:
-    least, is_inside = np.full(len(points), np.inf), np.zeros(len(points), dtype=bool)
-    for start, side in zip(corners, along, strict=True):
-        off = points - start
-        share = np.clip(off @ side / (side @ side), 0, 1)
-        least = np.minimum(least, np.linalg.norm(off - share[:, None] * side, axis=1))
-        crosses = (off[:, 1] < 0) != (off[:, 1] < side[1])
-        if side[1]:
-            is_inside ^= crosses & (off[:, 0] < off[:, 1] * side[0] / side[1])
-    return np.where(is_inside, -least, least)
+    """Args: corners, along: where sides begin, and to where they go, [n, 2] in any order."""
+    if len(points) * len(corners) > AT_A_TIME and len(points) > 1:
+        parts = np.array_split(
+            points, min(len(points), 1 + len(points) * len(corners) // AT_A_TIME)
+        )
+        return np.concatenate([_of_polygon(corners, along, part) for part in parts])
+    x, y = (points[:, None, i] - corners[:, i] for i in range(2))
+    u, v = along.T
+    share = np.clip((x * u + y * v) / (u * u + v * v), 0, 1)
+    nearest = np.hypot(x - share * u, y - share * v).min(1)
+    crosses = ((y < 0) != (y < v)) & (x * np.abs(v) < y * u * np.sign(v))
+    return np.where(crosses.sum(1) % 2 == 1, -nearest, nearest)
 
 
 def rectangle(lower: Array, upper: Array, kind: str) -> Solid:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -15,9 +16,10 @@ from laaf_cli.expression.tree import Span
 from laaf_cli.problem.domain import Domain
 from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.shapes.inequality import inequality
+from laaf_cli.problem.shapes.mesh_file import MeshFileError, Outline, read_outline
 from laaf_cli.problem.shapes.motion import Motion
 from laaf_cli.problem.shapes.plane_shape import PlaneShape
-from laaf_cli.problem.shapes.plane_solids import OF_PLANE, polygon
+from laaf_cli.problem.shapes.plane_solids import OF_PLANE, of_outline, of_side, polygon
 from laaf_cli.problem.shapes.shape import BOUNDARY, AnyShape, Body, Combined, solids
 from laaf_cli.problem.shapes.solid import BOX, NoSolidError, Primitive, Solid
 from laaf_cli.problem.shapes.space_shape import SpaceShape
@@ -86,6 +88,8 @@ COMPARING = ("<", "<=", ">", ">=")
 POLYGON = "polygon"
 """Of which corners may be in a file."""
 
+_MESH = re.compile(r"\s*mesh\s*\(([^()]+)\)\s*")
+
 _CORNERS = re.compile(r"\s*polygon\s*\(([-+.0-9eE,\s]+)\)\s*")
 
 
@@ -108,9 +112,10 @@ def read_shape(reader: Reader) -> AnyShape | None:
         reader.fault(("periodic",), "a shape and periodic coordinates do not go together", "", True)
         return None
     reading = _Reading(reader)
-    body = reading.body(("shape",), text, "the shape")
+    whole = reading.whole(text)
+    body = None if whole is None else reading.body(("shape",), whole, "the shape")
     named = {name: reading.of_part(name) for name in names}
-    if body is None or reader.faults:
+    if body is None or whole is None or reader.faults:
         return None
     kinds: dict[str, list[Solid]] = {BOX: [reading.box]}
     of_parts = {solid for p in named.values() if isinstance(p, Body) for solid in solids(p)}
@@ -121,13 +126,14 @@ def read_shape(reader: Reader) -> AnyShape | None:
         if isinstance(part, str) and part not in kinds:
             reader.fault(("parts", name), f"the shape has no '{part}'", _known(kinds))
     shape = reading.kind.made(
-        text=text.strip(),
+        text=whole,
         axes=domain.space,
         body=body,
         box=reading.box,
         size=float(np.linalg.norm(reading.corners[1] - reading.corners[0])),
         named={
             **kinds,
+            **reading.sides,
             **{
                 name: kinds.get(part, []) if isinstance(part, str) else [*solids(part)]
                 for name, part in named.items()
@@ -174,6 +180,8 @@ class _Reading:
     """Parts by name; a bare name of a primitive, for all of its kind."""
     open: list[str] = field(default_factory=list)
     """The parts that are being read, one inside the other."""
+    sides: dict[str, list[Solid]] = field(default_factory=dict)
+    """What has the named sides of meshes for its boundary, by name."""
 
     def __post_init__(self) -> None:
         domain = self.reader.domain
@@ -182,6 +190,36 @@ class _Reading:
         self.names = tuple(domain.coordinates[axis] for axis in domain.space)
         self.corners = np.array([domain.lower, domain.upper])[:, list(domain.space)]
         self.box = self.primitives[BOX].make(np.zeros(0), self.corners)
+
+    def whole(self, text: str) -> str | None:
+        """The text of the shape, in which a part takes the place of a mesh, so that what is made of
+        the spec needs the file no more; None where the mesh is wrong.
+        """
+        if (mesh := _MESH.fullmatch(text)) is None:
+            return text.strip()
+        name = "mesh_" + re.sub(r"\W+", "_", Path(mesh[1].strip()).stem)
+        self.reader.spec = self.reader.spec.model_copy(update={"shape": name})
+        self.read[name] = self._of_mesh(("shape",), name, mesh[1].strip())
+        return name if self.read[name] is not None else None
+
+    def _of_mesh(self, path: KeyPath, name: str, text: str) -> Body | None:
+        """The inside of a mesh, by the name of a file or by what has been read from one."""
+        try:
+            if POLYGON not in self.primitives:
+                raise MeshFileError("meshes are taken in two coordinates of space alone")
+            outline = Outline.parse(text) or read_outline(self.reader.folder / text)
+            if outline.n_sides > MOST_CORNERS:
+                n = outline.n_sides
+                raise MeshFileError(f"it has {n:,} sides, and {MOST_CORNERS:,} are taken at most")
+        except MeshFileError as error:
+            self.reader.fault(path, f"{shown(text)} makes no shape: {error}")
+            return None
+        self.sides |= {
+            side: [*self.sides.get(side, []), of_side(outline, side)] for side in outline.names
+        }
+        parts = {**self.reader.spec.parts, name: f"mesh({outline.text()})"}
+        self.reader.spec = self.reader.spec.model_copy(update={"parts": parts})
+        return of_outline(outline)
 
     def body(self, path: KeyPath, text: str, within: str) -> Body | None:
         """The body of a text."""
@@ -205,6 +243,8 @@ class _Reading:
         if name in taken:
             what = f"'{name}' is already {taken[name]}"
             self.reader.fault(path, what, "Choose another name for the part.", True)
+        elif mesh := _MESH.fullmatch(text):
+            part = self._of_mesh(path, name, mesh[1].strip())
         elif text.lower().endswith(".csv"):
             part = self._of_file(path, text)
         elif text in self.primitives and self.primitives[text].n_arguments != 0:
