@@ -120,6 +120,7 @@ def test_straight_sides_are_one(tmp_path: Path) -> None:
     ("name", "why"),
     [
         ("none.msh", "No such file"),
+        ("folder.msh", "it is not a file"),
         ("a.obj", "a mesh is a file that ends in .msh or .vtu"),
         ("bad.msh", "it cannot be read"),
         ("bad.vtu", "it cannot be read"),
@@ -128,6 +129,7 @@ def test_straight_sides_are_one(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_with_a_mesh(tmp_path: Path, name: str, why: str) -> None:
+    (tmp_path / "folder.msh").mkdir()
     for bad in ("bad.msh", "bad.vtu"):
         (tmp_path / bad).write_text("no mesh")
     for kind, corners in (("triangle6", range(6)), ("line", range(2))):

@@ -24,6 +24,7 @@ from laaf_cli.problem.shapes.plane_shape import PlaneShape
 from laaf_cli.problem.shapes.shape import BOUNDARY
 from laaf_cli.problem.shapes.triangulation import triangulate
 from laaf_cli.report.figures import RunData, draw
+from laaf_cli.report.page.plots import SIDE, field_plots
 from laaf_cli.runs.identity import Hashes
 from laaf_cli.runs.plan import make_plan
 from laaf_cli.spec import Text
@@ -349,6 +350,11 @@ def test_a_run_on_a_shape(laaf: Laaf, tmp_path: Path) -> None:
         mesh for axes in figure.axes for mesh in axes.collections if isinstance(mesh, QuadMesh)
     ]
     assert all(np.isfinite(mesh.get_array()).all() and mesh.get_clip_path() for mesh in meshes[:2])
+    (_, plot), *_ = field_plots(data)
+    pixels = plot.renderers[0].data_source.data["image"][0]
+    assert min(pixels.shape) >= SIDE
+    share = 0.75 * math.pi / (2 + 2 / 20) ** 2
+    assert np.mean(np.isfinite(pixels)) == pytest.approx(share, abs=0.01)
     page = tmp_path / "a.png"
     outcome = laaf("plot", run, "--kind", "frequency", "--output", page)
     assert "its domain is a shape, and a spectrum is that of a box" in outcome.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -107,11 +108,13 @@ def read_outline(path: Path) -> Outline:
 
 
 def _read(path: Path) -> Any:
+    import meshio
+
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise MeshFileError("it is not a file")
         if path.stat().st_size > MOST_BYTES:
             raise MeshFileError(f"it is larger than {MOST_BYTES // 10**6} MB")
-        import meshio
-
         return import_module(f"meshio.{READERS[path.suffix.lower()]}").read(path)
     except OSError as error:
         raise MeshFileError(error.strerror or str(error)) from None
