@@ -119,6 +119,15 @@ def test_solutions_in_space(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     check(problem, most)
 
 
+def test_auto_takes_finite_elements_for_a_box_in_space() -> None:
+    problem = problem_of(
+        "coordinates: {x: [0, 1], y: [0, 1], z: [0, 1]}\nunknowns: [u]\nequations: {p: laplacian(u) = 1}\n"
+        "conditions: {c: {where: boundary, equation: u = 0}}\nevaluation: {grid: {x: 3, y: 3, z: 3}}\n"
+    )
+    reference = make_reference(problem, ReferenceSpec(kind="auto"), Path())
+    assert isinstance(reference, FiniteElements)
+
+
 def test_what_is_not_taken_in_space() -> None:
     yaml = "coordinates: {x: [-1, 1], y: [-1, 1], z: [-1, 1]}\nshape: x*x + y*y + z*z < 1\nunknowns: [u]\nequations: {p: laplacian(u) = 1}\nconditions: {c: {where: boundary, equation: u = 0}}\nreference: none\n"
     problem = problem_of(yaml)

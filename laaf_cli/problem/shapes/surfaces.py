@@ -208,13 +208,42 @@ def _by_lines(surface: Surface, holds: Holds) -> SurfacePoints:
         found = surface.at(np.stack([s.ravel(), t.ravel()], 1))
         return holds(found.points, found.normals).reshape(s.shape)
 
-    grid = (np.arange(N_ALONG_LINE) + 0.5) / N_ALONG_LINE
+    nodes, weights = np.polynomial.legendre.leggauss(N_NODES)
+    nodes, weights = (nodes + 1) / 2, weights / 2
+    # What is integrated may begin as a root does: a change of variable makes it smooth.
+    smooth, slopes = nodes**2 * (3 - 2 * nodes), 6 * nodes * (1 - nodes)
+    ends = np.r_[0.0, _changes(held), 1.0]
+    ends = np.unique(np.concatenate([np.linspace(a, b, N_PARTS + 1) for a, b in pairwise(ends)]))
+    widths = np.diff(ends)[:, None]
+    s, of_line = (ends[:-1, None] + widths * smooth).ravel(), (widths * slopes * weights).ravel()
+    line, begins, stops = _intervals(held, s)
+    lengths = (stops - begins)[:, None]
+    t = begins[:, None] + lengths * nodes
+    found = surface.at(np.stack([np.repeat(s[line], N_NODES), t.ravel()], 1))
+    return SurfacePoints(
+        points=found.points,
+        normals=found.normals,
+        areas=found.areas * (of_line[line][:, None] * lengths * weights).ravel(),
+    )
 
-    def on_lines(s: Array) -> NDArray[np.bool_]:
-        return held(*np.meshgrid(s, grid, indexing="ij"))
+
+Held = Callable[[Array, Array], NDArray[np.bool_]]
+"""Points (s, t) of the unit square, by arrays of one form → which belong to a part."""
+
+_GRID = (np.arange(N_ALONG_LINE) + 0.5) / N_ALONG_LINE
+
+
+def _padded(held: Held, s: Array) -> NDArray[np.int8]:
+    """1 at points of lines that belong to a part, with a 0 before and behind each line."""
+    on_lines = held(*np.meshgrid(s, _GRID, indexing="ij"))
+    return np.pad(on_lines, ((0, 0), (1, 1))).astype(np.int8)
+
+
+def _changes(held: Held) -> Array:
+    """The lines between which the number of places changes where they enter and leave a part."""
 
     def n_places(s: Array) -> NDArray[np.intp]:
-        return np.count_nonzero(np.diff(np.pad(on_lines(s), ((0, 0), (1, 1)))), axis=1)
+        return np.count_nonzero(np.diff(_padded(held, s)), axis=1)
 
     lines = (np.arange(N_LINES) + 0.5) / N_LINES
     counts = n_places(lines)
@@ -224,31 +253,17 @@ def _by_lines(surface: Surface, holds: Holds) -> SurfacePoints:
         middle = (low + high) / 2
         is_low = n_places(middle) == counts[at]
         low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
-    nodes, weights = np.polynomial.legendre.leggauss(N_NODES)
-    nodes, weights = (nodes + 1) / 2, weights / 2
-    # What is integrated may begin as a root does: a change of variable makes it smooth.
-    smooth, slopes = nodes**2 * (3 - 2 * nodes), 6 * nodes * (1 - nodes)
-    ends = np.r_[0.0, low, 1.0]
-    ends = np.unique(np.concatenate([np.linspace(a, b, N_PARTS + 1) for a, b in pairwise(ends)]))
-    widths = np.diff(ends)[:, None]
-    s = (ends[:-1, None] + widths * smooth).ravel()
-    of_line = (widths * slopes * weights).ravel()
-    is_held = on_lines(s)
-    padded = np.pad(is_held, ((0, 0), (1, 1)))
-    line, place = np.nonzero(np.diff(padded.astype(np.int8)))
-    is_start = padded[line, place + 1]
-    edges = np.r_[0.0, grid, 1.0]
+    return low
+
+
+def _intervals(held: Held, s: Array) -> tuple[NDArray[np.intp], Array, Array]:
+    """What of lines belongs to a part: the number of the line, begin and end of each interval."""
+    padded, edges = _padded(held, s), np.r_[0.0, _GRID, 1.0]
+    line, place = np.nonzero(np.diff(padded))
+    is_start = padded[line, place + 1] == 1
     low, high = edges[place], edges[place + 1]
     for _ in range(N_HALVINGS):
         middle = (low + high) / 2
         is_low = held(s[line], middle) != is_start
         low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
-    begins, owners = low[is_start], line[is_start]
-    lengths = (low[~is_start] - begins)[:, None]
-    t = begins[:, None] + lengths * nodes
-    found = surface.at(np.stack([np.repeat(s[owners], N_NODES), t.ravel()], 1))
-    return SurfacePoints(
-        points=found.points,
-        normals=found.normals,
-        areas=found.areas * (of_line[owners][:, None] * lengths * weights).ravel(),
-    )
+    return line[is_start], low[is_start], low[~is_start]
