@@ -107,6 +107,14 @@ def test_points_of_a_boundary_are_uniform_and_normals_point_outwards(text: str) 
     assert np.abs(np.mean(outer, axis=0)).max() < 0.05
 
 
+def test_what_is_traced_may_be_turned() -> None:
+    shape = shape_of("rotate(translate(x**2 + 4*y**2 + 4*z**2 < 0.25, 0.1, 0, 0.2), 0.7, 1, 1, 0)")
+    drawn = on_pieces(shape.pieces, np.random.default_rng(0).random((200, 3)))
+    assert np.abs(shape.level(drawn.points)).max() < 1e-12
+    for sign in (-1, 1):
+        assert (sign * shape.level(drawn.points + sign * 1e-6 * drawn.normals) > 9e-7).all()
+
+
 @pytest.mark.parametrize("sampler", ["latin-hypercube", "sobol", "grid"])
 def test_points_inside_and_on_parts(sampler: str) -> None:
     more = (
