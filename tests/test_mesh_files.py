@@ -116,6 +116,11 @@ def test_straight_sides_are_one(tmp_path: Path) -> None:
     assert shape.measure == pytest.approx(1, rel=1e-12)
 
 
+def test_a_mesh_is_combined_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"(?s)the shape is more than a mesh.*parts: \{plate: "):
+        plan_in(tmp_path, "mesh(a.msh) - disk(0, 0, 0.1)")
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [

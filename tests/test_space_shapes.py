@@ -107,12 +107,36 @@ def test_points_of_a_boundary_are_uniform_and_normals_point_outwards(text: str) 
     assert np.abs(np.mean(outer, axis=0)).max() < 0.05
 
 
-def test_what_is_traced_may_be_turned() -> None:
-    shape = shape_of("rotate(translate(x**2 + 4*y**2 + 4*z**2 < 0.25, 0.1, 0, 0.2), 0.7, 1, 1, 0)")
+@pytest.mark.parametrize(
+    ("motion", "center"),
+    [
+        ("rotate(BALL, pi/2, 0, 0, 2)", [0, 0.5, 0.1]),
+        ("rotate(BALL, pi/2, 1, 0, 0)", [0.5, -0.1, 0]),
+        ("rotate(BALL, pi, 0, 1, 0, 0.25, 0.3, 0)", [0, 0, -0.1]),
+        ("translate(rotate(BALL, pi/2, 0, 0, 1), 0.1, 0.2, 0.3)", [0.1, 0.7, 0.4]),
+    ],
+)
+def test_motions(motion: str, center: list[float]) -> None:
+    shape = shape_of(motion.replace("BALL", "ball(0.5, 0, 0.1, 0.2)"))
+    assert shape.level(np.array([center])) == pytest.approx(-0.2)
+    drawn = on_pieces(shape.pieces, np.random.default_rng(0).random((50, 3)))
+    assert np.abs(np.linalg.norm(drawn.points - center, axis=1) - 0.2).max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rotate(translate(x**2 + 4*y**2 + 4*z**2 < 0.25, 0.1, 0, 0.2), 0.7, 1, 1, 0)",
+        "rotate(rotate(cylinder(0, 0, 0, 0.5, 0, 0, 0.1), 1, 0, 0, 1), 1, 1, 0, 0)",
+        "rotate(rotate(cuboid(0, 0, 0, 0.5, 0.2, 0.1), 1, 0, 0, 1), 1, 1, 0, 0)",
+    ],
+)
+def test_surfaces_turn_with_their_solids(text: str) -> None:
+    shape = shape_of(text)
     drawn = on_pieces(shape.pieces, np.random.default_rng(0).random((200, 3)))
     assert np.abs(shape.level(drawn.points)).max() < 1e-12
     for sign in (-1, 1):
-        assert (sign * shape.level(drawn.points + sign * 1e-6 * drawn.normals) > 9e-7).all()
+        assert (sign * shape.level(drawn.points + sign * 1e-6 * drawn.normals) > 0).all()
 
 
 @pytest.mark.parametrize("sampler", ["latin-hypercube", "sobol", "grid"])

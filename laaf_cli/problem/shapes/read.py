@@ -223,6 +223,12 @@ class _Reading:
 
     def body(self, path: KeyPath, text: str, within: str) -> Body | None:
         """The body of a text."""
+        if "mesh" in re.findall(r"\b(\w+)\s*\(", text):
+            hint = (
+                "Give it a name: parts: {plate: mesh(plate.msh)}; and write plate - disk(0, 0, 1)."
+            )
+            self.reader.fault(path, f"{within} is more than a mesh", hint)
+            return None
         numbers = _CORNERS.fullmatch(text) if POLYGON in self.primitives else None
         if numbers is not None and len(text) > 100:
             numbers_of = [float(number) for number in numbers[1].split(",")]
