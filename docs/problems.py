@@ -41,6 +41,9 @@ of the paper are `paper/burgers` and `paper/discontinuous` ([Reproducing the pap
 """
 
 
+SECONDS, THREADS = 60.0, 2
+
+
 @dataclass(frozen=True)
 class Entry:
     """A row of the page: a bundled problem, or one with changes."""
@@ -48,6 +51,7 @@ class Entry:
     problem: str
     assignments: tuple[str, ...] = ()
     note: str = ""
+    seconds: float = SECONDS
 
     @property
     def name(self) -> str:
@@ -61,10 +65,7 @@ class Entry:
 
     def plan(self) -> Plan:
         overrides = [Override.from_assignment(a) for a in self.assignments]
-        return make_plan(bundled.find(self.problem), overrides, max_seconds=SECONDS)
-
-
-SECONDS, THREADS = 60.0, 2
+        return make_plan(bundled.find(self.problem), overrides, max_seconds=self.seconds)
 
 
 def is_bare(name: str) -> bool:
@@ -74,7 +75,8 @@ def is_bare(name: str) -> bool:
 
 ENTRIES = [
     entry
-    for name in filter(is_bare, bundled.names())
+    for name in bundled.names()
+    if "/" not in name and is_bare(name)
     for entry in (
         Entry(name),
         *(
@@ -100,6 +102,7 @@ def solve(entries: list[Entry]) -> None:
 
     runs = [PlannedRun(entry.plan(), entry.path) for entry in entries]
     for run in runs:
+        run.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             run.is_finished()
         except RunFileError:  # of other settings, or of an older format
@@ -162,7 +165,6 @@ def picture(entry: Entry) -> None:
 
 def main(arguments: list[str]) -> None:
     names = [argument for argument in arguments if not argument.startswith("-")]
-    RUNS.mkdir(parents=True, exist_ok=True)
     IMAGES.mkdir(parents=True, exist_ok=True)
     if "--page" not in arguments:
         solve([entry for entry in ENTRIES if not names or entry.problem in names])
