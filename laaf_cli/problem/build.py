@@ -19,6 +19,7 @@ from laaf_cli.problem.conditions import read_conditions
 from laaf_cli.problem.corners import corner_warnings
 from laaf_cli.problem.domain import LARGEST, SHORTEST, Domain, grid_points
 from laaf_cli.problem.exact_conditions import derive
+from laaf_cli.problem.file_fields import read_fields
 from laaf_cli.problem.finiteness import check_finite
 from laaf_cli.problem.growth import check_growth
 from laaf_cli.problem.jumps import lost_jumps, with_fluxes
@@ -255,6 +256,7 @@ class _ProblemBuilder(Reader):
             constants=constants,
             time=domain.time,
             symbols={name: Symbol(name) for name in learned},
+            fields=read_fields(self, domain),
             functions=arity,
             unfit=self.unfit,
         )
@@ -272,6 +274,7 @@ class _ProblemBuilder(Reader):
             ("unknowns", "an unknown"),
             ("constants", "a constant"),
             ("learn", "a learned constant"),
+            ("fields", "a field"),
         ):
             for i, name in enumerate(getattr(self.spec, section)):
                 # Without parentheses `D` is a value.
