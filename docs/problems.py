@@ -126,8 +126,9 @@ def page(entries: list[Entry]) -> str:
             terms = "; ".join(learned(run))
             optimizers = [phase.optimizer for phase in run.phases()]
         title = spec.title + (f", {entry.note}" if entry.note else "")
+        name = entry.problem + (f" {entry.note}" if entry.note else "")
         lines.append(
-            f"| [{title}](#{anchor(title)}) | {facts['relative_l2']:.1e} | {facts['wall_time_s']:.0f} | "
+            f"| [{name}](#{anchor(title)}) | {facts['relative_l2']:.1e} | {facts['wall_time_s']:.0f} | "
             f"{', '.join(dict.fromkeys(optimizers))} | {spec.reference.kind} | {referee['error_estimate']:.0e} |"
         )
         flags = "".join(f" --set {assignment}" for assignment in entry.assignments)
@@ -135,7 +136,7 @@ def page(entries: list[Entry]) -> str:
             f"## {title}\n",
             f"`laaf solve {entry.problem}{flags}` · {spec.source}\n",
             *([f"Learned: {terms}.\n"] if terms else []),
-            f"![{title}](images/problems/{entry.name}.png)\n",
+            f"![{name}](images/problems/{entry.name}.png)\n",
         ]
     return "\n".join([*lines, "", *sections])
 

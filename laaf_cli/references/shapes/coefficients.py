@@ -40,7 +40,7 @@ def coefficient(tree: Node, symbols: Mapping[str, Any], known: Mapping[Field, An
             arguments = [visit(argument) for argument in node.arguments]
             values = node.arguments[0]
             if isinstance(values, Interpolant):
-                made[id(node)] = _sampled(values, arguments[1:])
+                made[id(node)] = _sampled(values, arguments[1:], symbols)
             else:
                 made[id(node)] = _called(node, arguments)
         return made[id(node)]
@@ -48,13 +48,15 @@ def coefficient(tree: Node, symbols: Mapping[str, Any], known: Mapping[Field, An
     return visit(tree)
 
 
-def _sampled(values: Interpolant, places: list[Any]) -> Any:
+def _sampled(values: Interpolant, places: list[Any], symbols: Mapping[str, Any]) -> Any:
     """Values of a file, linear between N_SAMPLED places along each coordinate of space."""
     import ngsolve as ng
 
-    if any(place is not ng.x and place is not ng.y for place in places):
+    known = all(place is ng.x or place is ng.y for place in places)
+    if not known or any(place is ng.z for place in symbols.values()):
         raise ReferenceRefusedError(
-            f"the finite elements take values of files over space, and '{values.name}' is over time"
+            "the finite elements take values of files in the plane, over space alone, and "
+            f"'{values.name}' is another"
         )
     start, end, sampled = _on_grid(values, tuple(int(place is ng.y) for place in places))
     return ng.VoxelCoefficient(start, end, sampled, linear=True)

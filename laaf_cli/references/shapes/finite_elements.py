@@ -66,6 +66,9 @@ SLOWEST, FASTEST, SAFETY = 0.9, {2: 0.1, 3: 0.02}, 3.0
 dimensions; the multiple of what is left then that is the estimate.
 """
 
+FAIR = 1e-5
+"""An error as a fraction of the largest value below which elements are not made smaller."""
+
 CONFIRMED = 1e-2
 """The fraction of their terms that equations may miss, at half of the points."""
 
@@ -310,6 +313,8 @@ class FiniteElements(Reference):
             for size, order, *n in self._resolutions:
                 if is_large(size, order):
                     continue
+                if levels and size < levels[-1].on.size and best <= FAIR and not is_moving:
+                    break
                 watch.report(f"finite elements of order {order}")
                 before = levels[-1] if levels else None
                 levels.append(self._level(watch, before, size, order, *n))
