@@ -36,7 +36,8 @@ HEAD = """# The bundled problems
 [chosen](accuracy.md). The table shows one run of each with seed 0 and `--max-seconds 60` on two processor cores,
 without a GPU: the relative L2 error against the reference (of several unknowns the largest), the seconds of the
 training that was kept, and how it was obtained. `burgers-accurate` is a spec with settings of its own ([Performance](performance.md)); the set-ups
-of the paper are `paper/burgers` and `paper/discontinuous` ([Reproducing the paper](reproduction.md)).
+of the paper are `paper/burgers` and `paper/discontinuous` ([Reproducing the paper](reproduction.md)), those of a benchmark
+in [PINNacle](pinnacle.md).
 
 """
 
@@ -134,7 +135,7 @@ def page(entries: list[Entry]) -> str:
         flags = "".join(f" --set {assignment}" for assignment in entry.assignments)
         sections += [
             f"## {title}\n",
-            f"`laaf solve {entry.problem}{flags}` · {spec.source}\n",
+            f"`laaf solve {entry.problem}{flags}`\n",
             *([f"Learned: {terms}.\n"] if terms else []),
             f"![{name}](images/problems/{entry.name}.png)\n",
         ]

@@ -21,7 +21,7 @@ DEGREE = 3
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Interpolant(Number):
-    """A number in name only, which tells values apart: a derivative of a tensor-product spline.
+    """A number in name only, one for each set of values: a derivative of a tensor-product spline.
 
     Its first argument of a call is this, so that trees hold it as any other.
     """
