@@ -36,9 +36,13 @@ HEAD = """# The bundled problems
 [chosen](accuracy.md). The table shows one run of each with seed 0 and `--max-seconds 60` on two processor cores,
 without a GPU: the relative L2 error against the reference (of several unknowns the largest), the seconds of the
 training that was kept, and how it was obtained. `burgers-accurate` is a spec with settings of its own ([Performance](performance.md)); the set-ups
-of the paper are `paper/burgers` and `paper/discontinuous` ([Reproducing the paper](reproduction.md)).
+of the paper are `paper/burgers` and `paper/discontinuous` ([Reproducing the paper](reproduction.md)), those of a benchmark
+in [PINNacle](pinnacle.md).
 
 """
+
+
+SECONDS, THREADS = 60.0, 2
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Entry:
     problem: str
     assignments: tuple[str, ...] = ()
     note: str = ""
+    seconds: float = SECONDS
 
     @property
     def name(self) -> str:
@@ -61,10 +66,7 @@ class Entry:
 
     def plan(self) -> Plan:
         overrides = [Override.from_assignment(a) for a in self.assignments]
-        return make_plan(bundled.find(self.problem), overrides, max_seconds=SECONDS)
-
-
-SECONDS, THREADS = 60.0, 2
+        return make_plan(bundled.find(self.problem), overrides, max_seconds=self.seconds)
 
 
 def is_bare(name: str) -> bool:
@@ -74,7 +76,8 @@ def is_bare(name: str) -> bool:
 
 ENTRIES = [
     entry
-    for name in filter(is_bare, bundled.names())
+    for name in bundled.names()
+    if "/" not in name and is_bare(name)
     for entry in (
         Entry(name),
         *(
@@ -100,6 +103,7 @@ def solve(entries: list[Entry]) -> None:
 
     runs = [PlannedRun(entry.plan(), entry.path) for entry in entries]
     for run in runs:
+        run.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             run.is_finished()
         except RunFileError:  # of other settings, or of an older format
@@ -123,18 +127,17 @@ def page(entries: list[Entry]) -> str:
             terms = "; ".join(learned(run))
             optimizers = [phase.optimizer for phase in run.phases()]
         title = spec.title + (f", {entry.note}" if entry.note else "")
+        name = entry.problem + (f" {entry.note}" if entry.note else "")
         lines.append(
-            f"| [{title}](#{anchor(title)}) | {facts['relative_l2']:.1e} | {facts['wall_time_s']:.0f} | "
+            f"| [{name}](#{anchor(title)}) | {facts['relative_l2']:.1e} | {facts['wall_time_s']:.0f} | "
             f"{', '.join(dict.fromkeys(optimizers))} | {spec.reference.kind} | {referee['error_estimate']:.0e} |"
         )
         flags = "".join(f" --set {assignment}" for assignment in entry.assignments)
-        method, time = referee["method"].split(";")[0], referee["wall_time_s"]
         sections += [
             f"## {title}\n",
-            f"`laaf solve {entry.problem}{flags}` · {spec.source}\n",
+            f"`laaf solve {entry.problem}{flags}`\n",
             *([f"Learned: {terms}.\n"] if terms else []),
-            *([f"Reference: {method}, in {time:.1f} s.\n"] if time >= 0.05 else []),
-            f"![{title}](images/problems/{entry.name}.png)\n",
+            f"![{name}](images/problems/{entry.name}.png)\n",
         ]
     return "\n".join([*lines, "", *sections])
 
@@ -164,7 +167,6 @@ def picture(entry: Entry) -> None:
 
 def main(arguments: list[str]) -> None:
     names = [argument for argument in arguments if not argument.startswith("-")]
-    RUNS.mkdir(parents=True, exist_ok=True)
     IMAGES.mkdir(parents=True, exist_ok=True)
     if "--page" not in arguments:
         solve([entry for entry in ENTRIES if not names or entry.problem in names])

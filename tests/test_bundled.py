@@ -44,9 +44,9 @@ def test_check(name: str, laaf: Laaf) -> None:
     assert any(term["value"] is not None for term in found["terms"])
 
 
-@pytest.mark.parametrize("name", bundled.names())
+@pytest.mark.parametrize("name", [name for name in bundled.names() if "pinnacle/" not in name])
 def test_short_solve(name: str, laaf: Laaf, tmp_path: Path) -> None:
-    """It ends with an error against a reference that knows its own."""
+    """It ends with an error against a reference that knows its own; docs/pinnacle.py solves others."""
     target = tmp_path / "run.h5"
     plan = make_plan(bundled.find(name))
     phases = plan.spec.training[:1] if plan.recipe else plan.spec.training

@@ -668,14 +668,15 @@ def test_netcdf_is_opened_by_xarray(two: Path, laaf: Laaf, tmp_path: Path, point
         np.testing.assert_array_equal(found["v"], values(network, at, "u", "v")["v"])
 
 
+@pytest.mark.parametrize("suffix", [".vtk", ".vtu"])
 @pytest.mark.parametrize("dimension", [1, 2, 3])
 def test_vtk_is_read_by_meshio(
-    make_run: Callable[..., Path], laaf: Laaf, tmp_path: Path, dimension: int
+    make_run: Callable[..., Path], laaf: Laaf, tmp_path: Path, dimension: int, suffix: str
 ) -> None:
     path = make_run(spec_in(dimension))
     network = opened(path)
-    exported(laaf, path, "-f", "u,u_x", "-o", tmp_path / "grid.vtk")
-    found = meshio.read(tmp_path / "grid.vtk")
+    exported(laaf, path, "-f", "u,u_x", "-o", tmp_path / f"grid{suffix}")
+    found = meshio.read(tmp_path / f"grid{suffix}")
     assert len(found.points) == np.prod([3, 4, 5][:dimension])
     assert set(found.point_data) == {"u", "u_x"}
     assert [block.type for block in found.cells] == [["line", "quad", "hexahedron"][dimension - 1]]
@@ -684,13 +685,23 @@ def test_vtk_is_read_by_meshio(
         tmp_path / "p.csv", rows, delimiter=",", header=",".join("xyz"[:dimension]), comments=""
     )
     exported(
-        laaf, path, "-f", "u,u_x", "--points", tmp_path / "p.csv", "-o", tmp_path / "points.vtk"
+        laaf,
+        path,
+        "-f",
+        "u,u_x",
+        "--points",
+        tmp_path / "p.csv",
+        "-o",
+        tmp_path / f"points{suffix}",
     )
-    scatter = meshio.read(tmp_path / "points.vtk")
+    scatter = meshio.read(tmp_path / f"points{suffix}")
     np.testing.assert_array_equal(scatter.points[:, :dimension], rows)
     assert [(block.type, block.data.ravel().tolist()) for block in scatter.cells] == [
         ("vertex", [0, 1])
     ]
+    corners = found.points[found.cells[0].data[0]][:, :dimension]
+    sides = corners[[1, -1, 4][:dimension]] - corners[0]
+    assert np.linalg.det(sides) > 0
     for mesh in (found, scatter):
         assert not mesh.points[:, dimension:].any(), (
             "coordinates that the problem does not have are 0"

@@ -274,7 +274,7 @@ def test_a_part_too_small_to_draw_in_keeps_the_points(monkeypatch: pytest.Monkey
     )
     objective = objective_of(plan)
     before = objective.points
-    monkeypatch.setattr("laaf_cli.problem.regions.MAX_DRAWS", 0)
+    monkeypatch.setattr("laaf_cli.problem.rejection.MAX_DRAWS", 0)
     objective.resample(2)
     assert objective.points is before
 

@@ -119,7 +119,7 @@ def test_what_is_not_finite_is_left_out() -> None:
 
 def test_a_part_too_small_to_draw_in_gives_no_validation(monkeypatch: pytest.MonkeyPatch) -> None:
     objective = objective_of(plan_of(SYSTEM, "points.importance=[{where: x > 2.9, share: 0.5}]"))
-    monkeypatch.setattr("laaf_cli.problem.regions.MAX_DRAWS", 0)
+    monkeypatch.setattr("laaf_cli.problem.rejection.MAX_DRAWS", 0)
     assert validate(objective, 50, 0) == {}
 
 

@@ -65,7 +65,13 @@ def evaluate(
         network = restore(file, device.value if device is not None else "auto")
         wanted = {name: network.field(name) for name in _names(fields, network)}
         places = choose_places(
-            network.domain, network.axes, grid or [], points, len(wanted), quiet=quiet
+            network.domain,
+            network.axes,
+            grid or [],
+            points,
+            len(wanted),
+            quiet=quiet,
+            in_cells=export.has_cells(output),
         )
         if not quiet:
             _announce(file, network, places, list(wanted))

@@ -22,8 +22,9 @@ from laaf_cli.cli.place_options import GRID_FORMS
 from laaf_cli.errors import UsageError
 from laaf_cli.expression import ExpressionError, Number, Scope, parse, resolve
 from laaf_cli.files.untrusted.csv_columns import CsvError, MissingColumnError, read_columns
-from laaf_cli.problem import SamplePoints
+from laaf_cli.problem import SamplePoints, on_triangles
 from laaf_cli.problem.domain import Domain
+from laaf_cli.problem.shapes.plane_shape import PlaneShape
 from laaf_cli.text import did_you_mean, listed, printable, shown
 
 MAX_VALUES = 50_000_000
@@ -52,9 +53,10 @@ def choose_places(
     n_fields: int,
     *,
     quiet: bool,
+    in_cells: bool = False,
 ) -> SamplePoints:
     """The points of a CSV, or the grid that is described; the grid of `axes` where neither is
-    given.
+    given, or triangles as fine where there is a shape in the plane and cells are wanted.
 
     Raises UsageError for what `on_grid` and `read_points` do, and for too many values.
     """
@@ -64,10 +66,15 @@ def choose_places(
         if file.unused and not quiet:
             console.print_message(f"columns that are not used: {printable(', '.join(file.unused))}")
         return file.places
-    if grid:
-        return on_grid(grid, domain, axes, n_fields)
-    check_size({name: len(values) for name, values in axes.items()}, n_fields)
-    return SamplePoints(axes, is_grid=True)
+    places = on_grid(grid, domain, axes, n_fields)
+    shape = domain.shape
+    if in_cells and isinstance(shape, PlaneShape):
+        names = {domain.coordinates[axis] for axis in shape.axes}
+        if not names & {
+            piece.partition("=")[0].strip() for text in grid for piece in text.split(",")
+        }:
+            return on_triangles(shape, places.coordinates)
+    return places
 
 
 def check_size(sizes: Mapping[str, int], n_fields: int) -> None:

@@ -211,8 +211,8 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     domain = plan.problem.domain
     for name, low, high in zip(domain.coordinates, domain.lower, domain.upper, strict=True):
         facts.add_texts(name, f"[{low:g}, {high:g}]")
-    if domain.shape is not None:
-        facts.add_texts("shape", f"{domain.shape.text}, area {domain.shape.area:.6g}")
+    if (shape := domain.shape) is not None:
+        facts.add_texts("shape", f"{shape.text}, {shape.quantity} {shape.measure:.6g}")
     for equation in plan.problem.fluxes.values():
         facts.add_texts(
             "added unknown", f"{equation}, a flux that jumps where it is differentiated"

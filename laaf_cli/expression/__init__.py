@@ -1,9 +1,18 @@
 """The expression language: text → tree → derivatives → values, without ever executing the text."""
 
-from laaf_cli.expression.analyse import addends, fields, functions, hoist, nodes, symbols
+from laaf_cli.expression.analyse import (
+    addends,
+    fields,
+    functions,
+    hoist,
+    interpolants,
+    nodes,
+    symbols,
+)
 from laaf_cli.expression.differentiate import differentiate, partial
 from laaf_cli.expression.discontinuities import SAME, branch_breaks, switches, turns
 from laaf_cli.expression.faults import ExpressionError, ExpressionFault, TooLargeError
+from laaf_cli.expression.interpolant import FIELD, Interpolant, interpolant
 from laaf_cli.expression.interpret import NUMPY, Backend, evaluate
 from laaf_cli.expression.linear import linear_coefficients, without
 from laaf_cli.expression.mathml import mathml

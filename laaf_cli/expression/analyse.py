@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from laaf_cli.expression.functions import TABLE
+from laaf_cli.expression.interpolant import FIELD, Interpolant
 from laaf_cli.expression.tree import Call, Field, Node, Number, Symbol
 
 
@@ -28,8 +29,14 @@ def fields(tree: Node) -> frozenset[Field]:
 
 
 def functions(tree: Node) -> frozenset[str]:
-    """The functions and operators that a tree calls."""
-    return frozenset(node.function for node in nodes(tree) if isinstance(node, Call))
+    """The functions and operators that a tree calls; values of files are no functions."""
+    called = (node.function for node in nodes(tree) if isinstance(node, Call))
+    return frozenset(called) - {FIELD}
+
+
+def interpolants(tree: Node) -> frozenset[Interpolant]:
+    """The values of files in a tree, and their derivatives."""
+    return frozenset(node for node in nodes(tree) if isinstance(node, Interpolant))
 
 
 def symbols(tree: Node) -> frozenset[str]:
@@ -72,7 +79,7 @@ def hoist(tree: Node, label: str, varying: Collection[str] = ()) -> tuple[Node, 
         if isinstance(node, Call):
             if id(node) not in changing:
                 inner = [changes(part) for part in node.arguments]
-                changing[id(node)] = node.function not in TABLE or any(inner)
+                changing[id(node)] = node.function not in (*TABLE, FIELD) or any(inner)
             return changing[id(node)]
         return isinstance(node, Field) or (isinstance(node, Symbol) and node.name in varying)
 

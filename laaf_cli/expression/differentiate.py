@@ -8,6 +8,7 @@ from functools import cache
 
 from laaf_cli.expression.faults import fault
 from laaf_cli.expression.functions import NAMED_CONSTANTS, TABLE
+from laaf_cli.expression.interpolant import FIELD, Interpolant
 from laaf_cli.expression.parse import parse
 from laaf_cli.expression.simplify import call
 from laaf_cli.expression.tree import ONE, ZERO, Call, Field, Node, Number, Span, Symbol, is_number
@@ -60,6 +61,14 @@ def _chain_rule(node: Node, leaf: Callable[[Leaf], Node]) -> Node:
             return leaf(node)
         if id(node) in known:
             return known[id(node)]
+        if isinstance(values := node.arguments[0], Interpolant):
+            sum_of: Node = ZERO
+            for axis, place in enumerate(node.arguments[1:]):
+                if not is_number(factor := derivative(place), 0):
+                    slope = Call(FIELD, (values.derived(axis, node.span), *node.arguments[1:]))
+                    sum_of = call("+", sum_of, call("*", slope, factor, span=node.span))
+            known[id(node)] = sum_of
+            return sum_of
         if node.function not in TABLE:
             what = f"'{node.function}' is a Python function, and its derivative is not known"
             raise fault(

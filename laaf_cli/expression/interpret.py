@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from laaf_cli.expression.functions import FUNCTIONS
+from laaf_cli.expression.interpolant import Interpolant
 from laaf_cli.expression.tree import Field, Node, Number, Symbol
 
 _OPERATORS: dict[str, Callable[..., Any]] = {
@@ -105,6 +106,10 @@ class _Evaluation:
             return self.known[id(node)]
         arguments = [self.value(argument) for argument in node.arguments]
         value: Any
+        if isinstance(node.arguments[0], Interpolant):
+            value = self._interpolated(node.arguments[0], arguments[1:])
+            self.known[id(node)] = value
+            return value
         if node.function in _OPERATORS:
             operate = _OPERATORS[node.function]
             is_logical = node.function in ("and", "or")
@@ -119,3 +124,10 @@ class _Evaluation:
             value = self.backend.table[node.function](*arrays)
         self.known[id(node)] = value
         return value
+
+    def _interpolated(self, values: Interpolant, places: list[Any]) -> Any:
+        """Values of a file; of no array library, for training changes no coordinates."""
+        arrays = [place.detach().cpu() if hasattr(place, "detach") else place for place in places]
+        found = values.at(*(np.asarray(array, np.float64) for array in arrays))
+        one = self.backend.array(1.0)
+        return one.new_tensor(found) if hasattr(one, "new_tensor") else found

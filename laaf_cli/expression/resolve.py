@@ -38,6 +38,8 @@ class Scope:
     """The components of the outward unit normal by coordinate of space, where the expression holds
     on faces; None elsewhere.
     """
+    fields: Mapping[str, Node] = field(default_factory=dict)
+    """What names of values of files mean."""
     functions: Mapping[str, int] = field(default_factory=dict)
     """Numbers of arguments of functions that are not in the table."""
     unfit: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +53,8 @@ class Scope:
     @property
     def words(self) -> list[str]:
         """Every name that may be used alone in an expression."""
-        return [*self.unknowns, *self.coordinates, *self.constants, *self.symbols, *NAMED_CONSTANTS]
+        named = (self.unknowns, self.coordinates, self.constants, self.fields, self.symbols)
+        return [*(name for names in named for name in names), *NAMED_CONSTANTS]
 
     def unknown_in(self, name: str) -> tuple[str, str] | None:
         """The unknown that a name of a derivative begins with, and what follows: `net_u_xx` →
@@ -181,6 +184,8 @@ def _symbol(node: Symbol, scope: Scope) -> Node:
         return Field(name, (0,) * len(scope.coordinates), node.span)
     if name in scope.constants:
         return Number(scope.constants[name], node.span)
+    if name in scope.fields:
+        return scope.fields[name]
     if name in scope.symbols:
         return Symbol(scope.symbols[name].name, node.span)
     if name in NAMED_CONSTANTS:

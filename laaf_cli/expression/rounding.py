@@ -9,6 +9,7 @@ import numpy as np
 
 from laaf_cli.expression.differentiate import rules
 from laaf_cli.expression.functions import COMPARISONS, NAMED_CONSTANTS
+from laaf_cli.expression.interpolant import Interpolant
 from laaf_cli.expression.interpret import NUMPY, evaluate
 from laaf_cli.expression.tree import Call, Field, Node, Number, Symbol
 
@@ -38,6 +39,9 @@ def rounding_bound(tree: Node, symbols: Mapping[str, Any], fields: Mapping[Field
         return known[id(node)]
 
     def of_call(node: Call) -> tuple[Any, Any]:
+        if isinstance(given := node.arguments[0], Interpolant):
+            found = given.at(*(visit(place)[0] for place in node.arguments[1:]))
+            return found, np.abs(found)
         values, bounds = zip(*(visit(argument) for argument in node.arguments), strict=True)
         if node.function == "where":
             return np.where(*values), np.where(values[0], bounds[1], bounds[2])

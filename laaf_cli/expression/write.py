@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from laaf_cli.expression.functions import COMPARISONS
+from laaf_cli.expression.interpolant import Interpolant
 from laaf_cli.expression.tree import Call, Field, Node, Number, Symbol
 from laaf_cli.multi_index import derivative_name
 
@@ -36,6 +37,10 @@ def _written(tree: Node, coordinates: Sequence[str]) -> tuple[str, int]:
             return derivative_name(tree.unknown, tree.orders, coordinates), ATOM
         case Number():
             return _number(tree.value)
+    if isinstance(values := tree.arguments[0], Interpolant):
+        along = [place.name for place in tree.arguments[1:] if isinstance(place, Symbol)]
+        order = "".join(f", {name}" * k for name, k in zip(along, values.orders, strict=False))
+        return (f"D({values.name}{order})" if order else values.name), ATOM
     level = LEVELS.get(tree.function, ATOM)
     if level == ATOM:
         inner = ", ".join(write(argument, coordinates) for argument in tree.arguments)

@@ -1,4 +1,4 @@
-"""Fields in files that other programs read: CSV, NPZ, netCDF, VTK.
+"""Fields in files that other programs read: CSV, NPZ, netCDF, VTK, VTU.
 
 NumPy and SciPy are imported where they are used: the help of the command is made of `FORMATS` and
 loads neither.
@@ -6,6 +6,7 @@ loads neither.
 
 from __future__ import annotations
 
+import base64
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ class Format:
     description: str
     write: Callable[[Path, SampledFields], None]
     max_coordinates: int | None = None
+    has_cells: bool = False
+    """Whether it can hold more than points and grids."""
 
 
 def csv_text(sampled: SampledFields) -> Iterator[str]:
@@ -152,13 +155,95 @@ def _write_vtk_block(file: BinaryIO, header: str, values: np.ndarray) -> None:
     file.write(b"\n")
 
 
+POINT, GRID_CELLS, CELLS = 1, {1: 1, 2: 3, 4: 9, 8: 12}, {3: 5, 6: 13}
+"""The numbers that VTK gives to cells: a point, and those of so many corners, of a grid or of their
+own.
+"""
+
+
+def _cells(sampled: SampledFields) -> tuple[np.ndarray, int]:
+    """The corners of cells [m, k] by number, in the order of VTK, and their type; of a grid those
+    at whose corners all fields have values.
+    """
+    import numpy as np
+
+    places = sampled.places
+    if places.cells is not None:
+        return places.cells, CELLS[places.cells.shape[1]]
+    numbers = np.arange(places.n_points).reshape(places.shape)
+    if not places.is_grid:
+        return numbers[:, None], POINT
+    corners = numbers[..., None]
+    for axis in (i for i, size in enumerate(places.shape) if size > 1):
+        lower, upper = np.delete(corners, -1, axis), np.delete(corners, 0, axis)
+        # Those of a quadrilateral are in turn.
+        upper = upper[..., ::-1] if upper.shape[-1] == 2 else upper
+        corners = np.concatenate([lower, upper], axis=-1)
+    corners = corners.reshape(-1, corners.shape[-1])
+    for values in sampled.fields.values():
+        corners = corners[np.isfinite(values.ravel()[corners]).all(1)]
+    return corners, GRID_CELLS[corners.shape[1]]
+
+
+def _write_vtu(path: Path, sampled: SampledFields) -> None:
+    """The format in XML with its arrays in base 64; the coordinates become x, y, z in their order.
+
+    The VTK User's Guide, "XML File Formats", UnstructuredGrid.
+    """
+    from xml.sax.saxutils import quoteattr
+
+    import numpy as np
+
+    places, n = sampled.places, sampled.places.n_points
+    points = np.zeros((n, 3))
+    points[:, : len(places.coordinates)] = places.block(0, n)
+    corners, kind = _cells(sampled)
+
+    def array(name: str, values: np.ndarray, kind: str, components: int = 1) -> str:
+        block = np.ascontiguousarray(values).tobytes()
+        text = base64.b64encode(len(block).to_bytes(8, "little") + block).decode()
+        return (
+            f'<DataArray type="{kind}" Name={quoteattr(name)} NumberOfComponents="{components}" '
+            f'format="binary">{text}</DataArray>'
+        )
+
+    ends = np.arange(1, len(corners) + 1, dtype="<i8") * corners.shape[1]
+    parts = [
+        '<?xml version="1.0"?>',
+        '<VTKFile type="UnstructuredGrid" version="1.0" byte_order="LittleEndian" '
+        'header_type="UInt64"><UnstructuredGrid>',
+        f'<Piece NumberOfPoints="{n}" NumberOfCells="{len(corners)}"><PointData>',
+        *(
+            array(name, values.ravel().astype("<f8"), "Float64")
+            for name, values in sampled.fields.items()
+        ),
+        "</PointData><Points>",
+        array("Points", points.astype("<f8"), "Float64", 3),
+        "</Points><Cells>",
+        array("connectivity", corners.ravel().astype("<i8"), "Int64"),
+        array("offsets", ends, "Int64"),
+        array("types", np.full(len(corners), kind, "u1"), "UInt8"),
+        "</Cells></Piece></UnstructuredGrid></VTKFile>",
+    ]
+    path.write_text("\n".join(parts), encoding="utf-8")
+
+
 FORMATS: dict[str, Format] = {
     ".csv": Format("text, one row per point", _write_csv),
     ".npz": Format("NumPy arrays by name", _write_npz),
     ".nc": Format("netCDF, for xarray", _write_netcdf),
     ".vtk": Format("for ParaView, up to 3 coordinates", _write_vtk, max_coordinates=3),
+    ".vtu": Format(
+        "the same in cells, of a shape triangles", _write_vtu, max_coordinates=3, has_cells=True
+    ),
 }
 """File ending → format."""
+
+
+def has_cells(path: Path | None) -> bool:
+    """Whether the format of a path's ending holds cells."""
+    row = None if path is None else FORMATS.get(path.suffix.lower())
+    return row is not None and row.has_cells
 
 
 def formats_listed() -> str:

@@ -24,7 +24,7 @@ from laaf_cli.problem.regions import (
     Region,
     Sampled,
 )
-from laaf_cli.problem.sample_points import SamplePoints
+from laaf_cli.problem.sample_points import SamplePoints, on_triangles
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.similarity import similarity_variables
 from laaf_cli.problem.time_direction import reversed_in_time, runs_back

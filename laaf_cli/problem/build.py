@@ -19,6 +19,7 @@ from laaf_cli.problem.conditions import read_conditions
 from laaf_cli.problem.corners import corner_warnings
 from laaf_cli.problem.domain import LARGEST, SHORTEST, Domain, grid_points
 from laaf_cli.problem.exact_conditions import derive
+from laaf_cli.problem.file_fields import read_fields
 from laaf_cli.problem.finiteness import check_finite
 from laaf_cli.problem.growth import check_growth
 from laaf_cli.problem.jumps import lost_jumps, with_fluxes
@@ -26,10 +27,11 @@ from laaf_cli.problem.observations import read_data
 from laaf_cli.problem.problem import LearnedConstant, Problem, Term
 from laaf_cli.problem.python_function import PythonFunction
 from laaf_cli.problem.reader import Reader
-from laaf_cli.problem.regions import NONE_DRAWN, Interior
+from laaf_cli.problem.regions import Interior
+from laaf_cli.problem.rejection import NONE_DRAWN
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.shapes.read import read_shape
-from laaf_cli.problem.shapes.shape import PlaneShape
+from laaf_cli.problem.shapes.shape import AnyShape
 from laaf_cli.problem.transform import (
     check_derivable,
     check_periodicity,
@@ -130,7 +132,7 @@ def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Ansatz]:
     return form
 
 
-def shape_of(spec: RunSpec) -> PlaneShape | None:
+def shape_of(spec: RunSpec) -> AnyShape | None:
     """The shape of a spec that is in no text; None where it has none.
 
     Raises:
@@ -254,6 +256,7 @@ class _ProblemBuilder(Reader):
             constants=constants,
             time=domain.time,
             symbols={name: Symbol(name) for name in learned},
+            fields=read_fields(self, domain),
             functions=arity,
             unfit=self.unfit,
         )
@@ -271,6 +274,7 @@ class _ProblemBuilder(Reader):
             ("unknowns", "an unknown"),
             ("constants", "a constant"),
             ("learn", "a learned constant"),
+            ("fields", "a field"),
         ):
             for i, name in enumerate(getattr(self.spec, section)):
                 # Without parentheses `D` is a value.

@@ -29,17 +29,16 @@ from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
 from laaf_cli.problem.regions import (
     N_NODES,
-    NONE_DRAWN,
     NORMAL,
     AtPlace,
     IntegralOver,
-    NoPointsError,
     OnFaces,
     OnParts,
     PeriodicPair,
     Region,
 )
-from laaf_cli.problem.shapes.curves import BoundaryPiece
+from laaf_cli.problem.rejection import NONE_DRAWN, NoPointsError
+from laaf_cli.problem.shapes.boundary import BoundaryPiece
 from laaf_cli.problem.shapes.shape import BOUNDARY
 from laaf_cli.spec import ConditionSpec, KeyPath
 from laaf_cli.text import did_you_mean, listed, shown
@@ -143,9 +142,9 @@ def _on_faces(reader: Reader, name: str, condition: ConditionSpec) -> Term | Non
         what = f"condition '{name}' holds at a time and on parts of the shape at all times"
         reader.fault((*path, "where"), what, "Write a condition for each.")
         return None
-    scope = reader.scope
-    if unique or parts:
-        scope = replace(scope, normal=_normal(reader, unique) if unique else _normals(reader))
+    # Where no place is known, for those given are wrong, what holds there is still read.
+    normal = _normal(reader, unique) if unique else _normals(reader)
+    scope = replace(reader.scope, normal=normal)
     residuals = reader.residuals(name, condition.equation or [], scope)
     only = None
     if condition.only is not None:
@@ -176,10 +175,13 @@ def _on_faces(reader: Reader, name: str, condition: ConditionSpec) -> Term | Non
 
 
 def _part(reader: Reader, path: KeyPath, text: str) -> Sequence[BoundaryPiece] | None:
-    """The pieces of the boundary of a shape that a text names; None where it may name faces."""
+    """The pieces of the boundary of a shape that a text names; None where it may name faces, and
+    none where what is wrong with the shape has been noted.
+    """
     shape, domain, text = reader.domain.shape, reader.domain, text.strip()
     if shape is None:
-        return None
+        is_time = text.partition("=")[0].strip() == domain.time
+        return None if reader.spec.shape is None or is_time else ()
     if text == BOUNDARY or text in shape.named:
         return shape.part(text)
     within, hint = f"condition '{path[1]}'", f"Parts: {listed([BOUNDARY, *shape.named])}"
@@ -195,10 +197,10 @@ def _part(reader: Reader, path: KeyPath, text: str) -> Sequence[BoundaryPiece] |
         return None
     if (value := _number(reader, path, right, within)) is None:
         return ()
-    pieces = shape.along_line(axes[left.name], value)
+    pieces = shape.flat(axes[left.name], value)
     if not pieces:
-        what = f"no straight part of the boundary lies at {shown(text)}"
-        reader.fault(path, what, f"{hint}; or a straight line along a coordinate.")
+        what = f"no flat part of the boundary lies at {shown(text)}"
+        reader.fault(path, what, f"{hint}; or, where it is flat, a coordinate and its value.")
     return pieces
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
-from laaf_cli.problem.shapes.shape import PlaneShape
+from laaf_cli.problem.shapes.shape import AnyShape
 
 SHORTEST, LARGEST = 1e-30, 1e30
 """Of the lengths and bounds of a domain: squares of fourth derivatives, 1/length⁸ in size, are then
@@ -42,7 +42,7 @@ class Domain:
     """The axes along which all functions are periodic, the range being the period; empty means
     none.
     """
-    shape: PlaneShape | None = None
+    shape: AnyShape | None = None
     """What of the box is the domain; all of it where None."""
 
     @property

@@ -27,6 +27,7 @@ from laaf_cli.expression import (
     evaluate,
     fields,
     functions,
+    interpolants,
     partial,
     substitute,
     symbols,
@@ -158,6 +159,8 @@ class _Derivation:
                 for tree in term.residuals:
                     if functions(tree) - TABLE.keys():
                         return f"'{term.name}' calls a Python function"
+                    if interpolants(tree):
+                        return f"'{term.name}' contains values of a file"
                     if jump_at_seam(self.domain, axis, tree):
                         return f"'{term.name}' is not periodic in '{name}'"
         return ""
@@ -213,6 +216,8 @@ class _Derivation:
             raise NoAnsatzError(f"it couples {listed(unknowns)}")
         if functions(tree) - TABLE.keys():
             raise NoAnsatzError("it calls a Python function")
+        if interpolants(tree):
+            raise NoAnsatzError("it contains values of a file")
         if learned := symbols(tree) - set(names):
             raise NoAnsatzError(f"it contains '{min(learned)}', which is learned")
         if len(held) != 1:

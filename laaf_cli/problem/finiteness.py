@@ -26,7 +26,8 @@ from laaf_cli.expression import (
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem.problem import Problem, Term
 from laaf_cli.problem.reader import Reader
-from laaf_cli.problem.regions import NoPointsError, PointSet
+from laaf_cli.problem.regions import PointSet
+from laaf_cli.problem.rejection import NoPointsError
 from laaf_cli.seeds import random_stream
 
 SIZES = (0.1, 1.0, 100.0)

@@ -32,7 +32,7 @@ from laaf_cli.expression import (
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.problem.domain import Domain
 from laaf_cli.problem.jumps import lost_jumps
-from laaf_cli.problem.regions import Subset
+from laaf_cli.problem.rejection import Subset
 from laaf_cli.problem.samplers import SAMPLERS
 from laaf_cli.problem.tables import Rows, TableError, read_rows
 from laaf_cli.spec import (

@@ -17,9 +17,9 @@ from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Node, evaluate
 from laaf_cli.problem.domain import Domain, Face, grid_points
 from laaf_cli.problem.patches import Axis, Patch, on_axes
+from laaf_cli.problem.rejection import NoPointsError, Subset, in_domain, on_plane, selected
 from laaf_cli.problem.samplers import draw, independent
-from laaf_cli.problem.shapes.curves import BoundaryPiece
-from laaf_cli.problem.shapes.shape import on_pieces
+from laaf_cli.problem.shapes.boundary import BoundaryPiece, on_pieces
 
 OBSERVED = "observed "
 """What the symbol of an observed value begins with; no name in a spec can hold a space."""
@@ -29,20 +29,6 @@ NORMAL = "normal "
 
 N_NODES = 32
 """Gauss-Legendre nodes per coordinate of an integral."""
-
-MAX_DRAWS = 200
-"""How often points are drawn before a part of a region is left with fewer than were asked for."""
-
-
-MANY, FEW = 10_000, 5
-"""A part in which fewer than FEW of MANY points lie counts as empty."""
-
-NONE_DRAWN = f"Of {MANY:,} points that were drawn there, it holds at fewer than {FEW}."
-"""A hint for where a comparison selects no points."""
-
-
-class NoPointsError(Exception):
-    """A comparison selects no points of its region."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,85 +195,6 @@ class Drawn(Region):
         return self.with_points(self.n_points, independent(self.sampler))
 
 
-@dataclass(frozen=True)
-class Subset:
-    """The points at which a comparison in the coordinates holds."""
-
-    tree: Node
-    text: str
-    """As the user wrote it."""
-
-    def holds(self, points: Array, domain: Domain) -> NDArray[np.bool_]:
-        """Truth values [n_points]."""
-        with np.errstate(all="ignore"):
-            columns = dict(zip(domain.coordinates, points.T, strict=True))
-            holds = np.broadcast_to(
-                np.asarray(evaluate(self.tree, columns, {}, NUMPY), dtype=bool), len(points)
-            )
-        return holds if domain.shape is None else holds & domain.inside(points)
-
-    def is_empty(self, domain: Domain, fixed: Mapping[int, float]) -> bool:
-        """Whether hardly a point is in the part, of those whose coordinates `fixed` have given
-        values.
-        """
-        points = _on_plane(fixed, MANY, "uniform", domain, np.random.default_rng(0))
-        return float(np.mean(self.holds(points, domain))) < FEW / MANY
-
-    def draw(
-        self, n: int, domain: Domain, sampler: str, draw_some: Callable[[str, int], Array]
-    ) -> Array:
-        """n points of the part, [n, d], out of those that `draw_some` makes with a sampler; a grid
-        may have fewer.
-
-        Where that sampler hits the part with none, as a coarse grid a thin layer, they are uniform.
-
-        Raises:
-            NoPointsError: many tries find none.
-        """
-        points = _selected(lambda some: self.holds(some, domain), n, sampler, draw_some)
-        if n and not len(points):
-            raise NoPointsError(self.text)
-        return points
-
-
-Holds = Callable[[Array], NDArray[np.bool_]]
-
-
-def _selected(holds: Holds, n: int, sampler: str, draw_some: Callable[[str, int], Array]) -> Array:
-    """n points [n, d] at which something holds, out of those that `draw_some` makes with a sampler,
-    or uniform ones where that hits none; fewer where many tries find no more.
-    """
-    points = _out_of(holds, lambda size: draw_some(sampler, size), n, max(n, 64), MAX_DRAWS)
-    if n and not len(points):
-        points = _out_of(holds, lambda size: draw_some("uniform", size), n, MANY, MAX_DRAWS // 10)
-    return points
-
-
-def _out_of(
-    holds: Holds, draw_some: Callable[[int], Array], n: int, size: int, max_draws: int
-) -> Array:
-    """Up to n points at which something holds, out of those that `draw_some` makes, `size` at a
-    time.
-    """
-    parts: list[Array] = []
-    previous, n_drawn = None, 0
-    for _ in range(max_draws):
-        points = draw_some(size)
-        if previous is not None and np.array_equal(points, previous):  # a grid has no others
-            if n_drawn or size > MANY:
-                break
-            size *= 2
-        previous = points
-        inside = points[holds(points)]
-        if len(inside) > n - n_drawn:
-            inside = inside[np.linspace(0, len(inside) - 1, n - n_drawn).round().astype(int)]
-        parts.append(inside)
-        n_drawn += len(inside)
-        if n_drawn == n:
-            break
-    return np.concatenate(parts) if parts else draw_some(1)[:0]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Interior(Drawn):
     """The inside of the domain."""
@@ -301,7 +208,7 @@ class Interior(Drawn):
         def draw_some(sampler: str, n: int) -> Array:
             return domain.from_unit(draw(sampler, n, domain.dimension, random))
 
-        everywhere = _inside(domain, self.n_points - sum(counts), self.sampler, draw_some)
+        everywhere = in_domain(domain, self.n_points - sum(counts), self.sampler, draw_some)
         parts = [
             part.draw(count, domain, self.sampler, draw_some)
             for (part, _), count in zip(self.importance, counts, strict=True)
@@ -353,7 +260,7 @@ class OnFaces(Drawn):
 
     def _on(self, face: Face, n: int, domain: Domain, random: np.random.Generator) -> Array:
         def draw_some(sampler: str, n: int) -> Array:
-            return _on_plane({face.axis: face.value}, n, sampler, domain, random)
+            return on_plane({face.axis: face.value}, n, sampler, domain, random)
 
         if self.only is None:
             return draw_some(self.sampler, n)
@@ -419,7 +326,7 @@ class OnFaces(Drawn):
 @dataclass(frozen=True, kw_only=True)
 class OnParts(Drawn):
     """Pieces of the boundary of a shape at all times, or the part of them where `only` holds:
-    uniform in length.
+    uniform in length or area.
     """
 
     pieces: tuple[BoundaryPiece, ...]
@@ -429,44 +336,53 @@ class OnParts(Drawn):
     is_at_bounds: ClassVar[bool] = True
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
+        d, n_numbers, only = domain.dimension, self.pieces[0].n_numbers, self.only
+        free = [axis for axis in range(d) if axis not in self._axes(domain)]
+
         def draw_some(sampler: str, n: int) -> Array:
-            unit = draw(sampler, n, domain.dimension - 1, random)
-            return np.concatenate([unit, self._at(unit, domain)], 1)
+            # A grid of the numbers that points are drawn by puts many at one place.
+            named = sampler if n_numbers == 1 else independent(sampler)
+            return self._at(draw(named, n, n_numbers + len(free), random), free, domain)
 
-        unit = draw_some(self.sampler, self.n_points)
-        if (only := self.only) is not None:
-            d = domain.dimension
+        def holds(rows: Array) -> NDArray[np.bool_]:
+            held = rows[:, -1] > 0
+            return held if only is None else held & only.holds(rows[:, :d], domain)
 
-            def holds(some: Array) -> NDArray[np.bool_]:
-                return only.holds(some[:, -2 * d : -d], domain)
-
-            unit = _selected(holds, self.n_points, self.sampler, draw_some)
-            if not len(unit):
-                raise NoPointsError(only.text)
-        points, normals = np.split(unit[:, -2 * domain.dimension :], 2, axis=1)
+        rows = draw_some(self.sampler, self.n_points)
+        if only is not None or not rows[:, -1].all():
+            rows = selected(holds, self.n_points, self.sampler, draw_some)
+            if not len(rows):
+                raise NoPointsError(self.text if only is None else only.text)
+        normals = rows[:, d : 2 * d]
         symbols = {
             f"{NORMAL}{name}": normals[:, axis] for axis, name in enumerate(domain.coordinates)
         }
-        return PointSet(points=points, symbols=symbols)
+        return PointSet(points=rows[:, :d], symbols=symbols)
 
-    def _at(self, unit: Array, domain: Domain) -> Array:
-        """Points and normals [n, 2 d]; the first number of each is along the pieces, the others are
-        those of the coordinates that are not of the shape.
+    def _at(self, unit: Array, free: Sequence[int], domain: Domain) -> Array:
+        """Points, normals and whether they count [n, 2 d + 1]; the last numbers of each are for the
+        axes that are not of the shape.
         """
-        assert domain.shape is not None  # noqa: S101 - it is what has the pieces
-        axes, d = list(domain.shape.axes), domain.dimension
+        axes, d, n_numbers = self._axes(domain), domain.dimension, self.pieces[0].n_numbers
         wide = np.zeros((len(unit), d))
-        wide[:, [axis for axis in range(d) if axis not in axes]] = unit[:, 1:]
+        wide[:, free] = unit[:, n_numbers:]
         points, normals = domain.from_unit(wide), np.zeros((len(unit), d))
-        points[:, axes], normals[:, axes] = on_pieces(self.pieces, unit[:, 0])
-        return np.concatenate([points, normals], 1)
+        drawn = on_pieces(self.pieces, unit[:, :n_numbers])
+        points[:, axes], normals[:, axes] = drawn.points, drawn.normals
+        return np.column_stack([points, normals, drawn.held])
+
+    @staticmethod
+    def _axes(domain: Domain) -> list[int]:
+        assert domain.shape is not None  # noqa: S101 - it is what has the pieces
+        return list(domain.shape.axes)
 
     def extent(self, axis: int) -> Extent:
         return Extent.OTHER if self.only is not None else Extent.WHOLE
 
     def describe(self, domain: Domain) -> str:
         more = f", where {self.only.text}" if self.only is not None else ""
-        return f"{self.text}, length {sum(piece.length for piece in self.pieces):.6g}{more}"
+        extent = sum(piece.measure for piece in self.pieces)
+        return f"{self.text}, {self.pieces[0].quantity} {extent:.6g}{more}"
 
     @property
     def is_part_of_faces(self) -> bool:
@@ -489,7 +405,7 @@ class AtPlace(Drawn):
     values: Mapping[int, float]
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
-        return PointSet(points=_on_plane(self.values, self.n_points, self.sampler, domain, random))
+        return PointSet(points=on_plane(self.values, self.n_points, self.sampler, domain, random))
 
     def extent(self, axis: int) -> Extent:
         return Extent.OTHER if axis in self.values else Extent.WHOLE
@@ -525,7 +441,7 @@ class PeriodicPair(Drawn):
     is_at_bounds: ClassVar[bool] = True
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
-        lower = _on_plane(
+        lower = on_plane(
             {self.axis: domain.lower[self.axis]}, self.n_points, self.sampler, domain, random
         )
         upper = lower.copy()
@@ -575,7 +491,7 @@ class IntegralOver(Drawn):
         for axis in self.axes:
             combination = np.multiply.outer(combination, weights / 2 * size[axis]).ravel()
         zero = dict.fromkeys(self.axes, 0.0) | dict(self.fixed)
-        places = _on_plane(zero, self.n_points, self.sampler, domain, random)
+        places = on_plane(zero, self.n_points, self.sampler, domain, random)
         points = np.repeat(places, len(combination), axis=0).reshape(
             len(places), -1, domain.dimension
         )
@@ -645,7 +561,7 @@ class Sampled(Drawn):
     is_observed: ClassVar[bool] = True
 
     def draw(self, domain: Domain, random: np.random.Generator) -> PointSet:
-        points = _on_plane({}, self.n_points, self.sampler, domain, random)
+        points = on_plane({}, self.n_points, self.sampler, domain, random)
         if self.targets is None:
             return PointSet(points=points)
         columns = dict(zip(domain.coordinates, points.T, strict=True))
@@ -681,32 +597,3 @@ class Sampled(Drawn):
     def describe(self, domain: Domain) -> str:
         source = "reference" if self.targets is None else "target"
         return f"{source}, {self.sampler}" + (f", {self.noise:.3g} noise" if self.noise else "")
-
-
-def _on_plane(
-    fixed: Mapping[int, float], n: int, sampler: str, domain: Domain, random: np.random.Generator
-) -> Array:
-    """Points [n, d] whose coordinates `fixed` have given values; a single one where all have."""
-
-    def draw_some(sampler: str, n: int) -> Array:
-        unit = draw(sampler, n, domain.dimension - len(fixed), random)
-        for axis in sorted(fixed):
-            unit = np.insert(unit, axis, 0.0, axis=1)
-        points = domain.from_unit(unit)
-        for axis, value in fixed.items():
-            points[:, axis] = value
-        return points
-
-    if set(domain.space) <= fixed.keys():
-        return draw_some(sampler, n)
-    return _inside(domain, n, sampler, draw_some)
-
-
-def _inside(domain: Domain, n: int, sampler: str, draw_some: Callable[[str, int], Array]) -> Array:
-    """n points [n, d] of the domain, out of those that `draw_some` makes of its box."""
-    if domain.shape is None:
-        return draw_some(sampler, n)
-    points = _selected(domain.inside, n, sampler, draw_some)
-    if n and not len(points):
-        raise NoPointsError(domain.shape.text)
-    return points

@@ -81,7 +81,7 @@ def read_ansatz(reader: Reader) -> Ansatz:
     if not reader.spec.forms:
         return plain
     names = output_names(unknowns)
-    scope = replace(reader.scope, unknowns=names)
+    scope = replace(reader.scope, unknowns=names, fields={})
     trees: dict[str, Node] = {}
     for unknown, text in reader.spec.forms.items():
         path = ("transform", unknown)

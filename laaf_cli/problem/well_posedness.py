@@ -12,7 +12,7 @@ from laaf_cli.expression import fields
 from laaf_cli.problem.domain import Face
 from laaf_cli.problem.problem import Term
 from laaf_cli.problem.reader import Reader
-from laaf_cli.problem.shapes.shape import PlaneShape
+from laaf_cli.problem.shapes.shape import AnyShape
 from laaf_cli.text import listed
 
 
@@ -54,7 +54,7 @@ def check_well_posedness(reader: Reader, terms: Sequence[Term]) -> tuple[str, ..
 
 
 def _check_boundary(
-    shape: PlaneShape, reader: Reader, equations: Sequence[Term], terms: Sequence[Term]
+    shape: AnyShape, reader: Reader, equations: Sequence[Term], terms: Sequence[Term]
 ) -> Iterator[str]:
     """Notes a fault where equations of second order have no condition on the boundary of a shape;
     sentences on what of it is without one.
@@ -78,15 +78,15 @@ def _check_boundary(
         names = [name for name in shape.named if set(shape.part(name)) & set(bare)]
         if bare:
             whose = f" for '{unknown}'" if len(reader.scope.unknowns) > 1 else ""
-            length = sum(piece.length for piece in bare)
+            extent = sum(piece.measure for piece in bare)
             yield (
-                f"No condition{whose} on a length {length:.4g} of the boundary, of "
+                f"No condition{whose} on a {bare[0].quantity} {extent:.4g} of the boundary, of "
                 f"{listed(names)}: the problem may be underdetermined."
             )
 
 
 def _has_more_on(
-    shape: PlaneShape, reader: Reader, equations: Sequence[Term], terms: Sequence[Term]
+    shape: AnyShape, reader: Reader, equations: Sequence[Term], terms: Sequence[Term]
 ) -> bool:
     """Whether conditions on some piece of a boundary may be more than the equations need."""
     allowed = sum(

@@ -18,8 +18,9 @@ from laaf_cli.references.reference import (
     ReferenceValues,
     Watch,
 )
-from laaf_cli.references.shapes.finite_elements import FiniteElements
+from laaf_cli.references.shapes.finite_elements import FiniteElements, NotInstalledError
 from laaf_cli.references.shapes.on_shape import OnShape
+from laaf_cli.references.shapes.weak_form import has_pressure
 from laaf_cli.references.spectral import make_spectral
 from laaf_cli.references.tabulated import Tabulated
 from laaf_cli.spec import ReferenceSpec as ReferenceSpec
@@ -38,6 +39,8 @@ class ReferenceKind:
     meaning: str
     priority: int | None = None
     """The place among the rows that `auto` tries, from low to high; None: it must be named."""
+    comes_first: Callable[[Problem], bool] = lambda _problem: False
+    """Whether `auto` tries it before all others."""
     needs_constants: bool = True
     """Whether it needs the true values of learned constants."""
 
@@ -50,11 +53,10 @@ REFERENCES: dict[str, ReferenceKind] = {
         priority=0,
     ),
     "finite-elements": ReferenceKind(
-        make=lambda problem, spec, _folder: FiniteElements(
-            problem, takes_boxes=spec.kind == "finite-elements"
-        ),
-        meaning="the same on a shape, by finite elements",
+        make=lambda problem, _spec, _folder: FiniteElements(problem),
+        meaning="the same in two or three coordinates of space, on shapes too, by finite elements",
         priority=1,
+        comes_first=has_pressure,
     ),
     "hopf-cole": ReferenceKind(
         make=lambda problem, _spec, _folder: HopfCole(problem),
@@ -76,6 +78,9 @@ REFERENCES: dict[str, ReferenceKind] = {
 
 NO_REFERENCE = "none"
 
+IN_SPACE = 3
+"""Coordinates of space from which on the last row, not the first, says why none applies."""
+
 AUTO = "auto"
 """Asks for the first reference with a priority that applies, and for none where none does."""
 
@@ -88,7 +93,8 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
 
     Raises:
         ReferenceRefusedError: the reference does not apply to the problem, with the reason; of
-            `auto`, that of the first row.
+            `auto`, that of the first row, of the last on a shape or in space, or of one that only
+            lacks what is not installed.
     """
     if spec.kind == NO_REFERENCE:
         return None
@@ -102,8 +108,12 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
             "with the true values of the learned constants it cannot be written "
             f"out: {error.faults[0].what}"
         )
-    ranked = [(row.priority, row) for row in REFERENCES.values() if row.priority is not None]
-    rows = [row for _, row in sorted(ranked, key=itemgetter(0))]
+    ranked = [
+        (not row.comes_first(known), row.priority, row)
+        for row in REFERENCES.values()
+        if row.priority is not None
+    ]
+    rows = [row for *_, row in sorted(ranked, key=itemgetter(0, 1))]
     refusals = []
     for row in rows if spec.kind == AUTO else [REFERENCES[spec.kind]]:
         try:
@@ -120,4 +130,6 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
             refusals.append(ReferenceRefusedError(why))
         else:
             return reference
-    raise refusals[0 if problem.domain.shape is None else -1]
+    missing = [refusal for refusal in refusals if isinstance(refusal, NotInstalledError)]
+    is_plain = problem.domain.shape is None and len(problem.domain.space) < IN_SPACE
+    raise missing[0] if missing else refusals[0 if is_plain else -1]

@@ -10,6 +10,7 @@ import numpy as np
 
 from laaf_cli.derivatives import AUTO as FASTEST
 from laaf_cli.derivatives import FUSED
+from laaf_cli.expression import interpolants
 from laaf_cli.problem import Problem
 from laaf_cli.references import Reference
 from laaf_cli.spec import RunSpec
@@ -42,6 +43,14 @@ def make_hashes(
     if domain.shape is not None:  # without one the hash is that of the box
         stated |= {key: spec[key] for key in ("shape", "parts")}
     stated["periodic"] = sorted(domain.coordinates[axis] for axis in domain.periodic)
+    if run_spec.fields:  # without any the hash is that of other specs
+        values = {
+            (value.name, value.fingerprint)
+            for term in problem.terms
+            for tree in term.residuals
+            for value in interpolants(tree)
+        }
+        stated["fields"] = sorted(values)
     stated["functions"] = sorted({function.source for function in problem.functions.values()})
     stated["learn"] = {name: learned["truth"] for name, learned in spec["learn"].items()}
     conditions = spec["conditions"]

@@ -6,6 +6,7 @@ from laaf_cli.spec.models import (
     BalanceSpec,
     ConditionSpec,
     DataSpec,
+    FieldSpec,
     LearnedSpec,
     NetworkSpec,
     PhaseSpec,

@@ -40,6 +40,10 @@ def _learned(value: Any) -> Any:
     return {"start": value} if is_number else value
 
 
+def _file(value: Any) -> Any:
+    return {"file": value} if isinstance(value, str) else value
+
+
 def _corners(value: Any) -> Any:
     """The text of a polygon for its corners as pairs of numbers; anything else as it is."""
     if not isinstance(value, list) or not all(
@@ -125,6 +129,21 @@ Forms = Annotated[
     ),
 ]
 """Expressions by unknown; None, written `auto`, where they are to be derived."""
+
+
+class FieldSpec(StrictModel):
+    """Values on a grid in a file, which expressions interpolate."""
+
+    file: StrictStr = Field(description="NPZ, HDF5, MATLAB 5 or CSV file; a path as the spec's")
+    over: Names | None = Field(
+        None, description="the coordinates that they depend on; all of space where absent"
+    )
+    names: dict[Name, StrictStr] = Field(
+        default_factory=dict,
+        max_length=MAX_ENTRIES,
+        description="map of names in the spec to names in the file",
+    )
+    columns: Columns = None
 
 
 class ConditionSpec(StrictModel):
@@ -639,7 +658,7 @@ class ProblemSpec(TaskSpec):
     )
     shape: StrictStr | None = Field(
         None,
-        description="what of the ranges of two coordinates of space is the domain, as "
+        description="what of the ranges of two or three coordinates of space is the domain, as "
         "`box - disk(0.3, 0.3, 0.1)`; all where absent",
     )
     parts: dict[Name, PartText] = Field(
@@ -663,6 +682,14 @@ class ProblemSpec(TaskSpec):
         default_factory=dict,
         max_length=MAX_ENTRIES,
         description="constants that training finds, with their values before it",
+    )
+    fields: dict[
+        Name,
+        Annotated[FieldSpec, BeforeValidator(_file, json_schema_input_type=StrictStr | FieldSpec)],
+    ] = Field(
+        default_factory=dict,
+        max_length=MAX_ENTRIES,
+        description="`{name: FILE}`: known functions, splines through values on a grid",
     )
     functions: StrictStr | None = Field(
         None,

@@ -19,7 +19,7 @@ from laaf_cli.expression import Backend, Field
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.network.slopes import SlopeRecovery
 from laaf_cli.problem import PointSet, Problem, Term, runs_back
-from laaf_cli.problem.regions import NoPointsError
+from laaf_cli.problem.rejection import NoPointsError
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import BalanceSpec, ResampleSpec
 from laaf_cli.spec.models import NO_BALANCE

@@ -8,7 +8,7 @@ import math
 from dataclasses import replace
 
 from laaf_cli.problem import PointSet, Problem
-from laaf_cli.problem.regions import NoPointsError
+from laaf_cli.problem.rejection import NoPointsError
 from laaf_cli.training.objective import Objective
 
 

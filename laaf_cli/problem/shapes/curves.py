@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from laaf_cli.arrays import Array
+from laaf_cli.problem.shapes.boundary import BoundaryPiece, BoundaryPoints
+from laaf_cli.problem.shapes.motion import Motion
 
 if TYPE_CHECKING:
     from scipy.interpolate import CubicSpline
@@ -22,28 +24,12 @@ N_PANELS, N_NODES = 64, 16
 N_TABLE = 1025
 """Points at which the length along a piece is known; between them it is interpolated."""
 
+CORNER = 1e-9
+"""What of a piece at each end, as a fraction of its length, is the corner, which is in no part."""
 
-@dataclass(frozen=True)
-class Motion:
-    """p → p · matrix + shift: a rotation [2, 2] of rows, then a translation [2]."""
 
-    matrix: Array
-    shift: Array
-
-    @classmethod
-    def turning(cls, angle: float, center: Array) -> Motion:
-        """A rotation by an angle in radians, counterclockwise."""
-        c, s = np.cos(angle), np.sin(angle)
-        matrix = np.array([[c, s], [-s, c]])
-        return cls(matrix, center - center @ matrix)
-
-    def of_points(self, points: Array) -> Array:
-        """The images of points [n, 2]."""
-        return points @ self.matrix + self.shift
-
-    def before(self, points: Array) -> Array:
-        """What is moved to points [n, 2]."""
-        return (points - self.shift) @ self.matrix.T
+Level = Callable[[Array], tuple[Array, Array]]
+"""Points [n, d] → values [n] and gradients [n, d]."""
 
 
 class PlaneCurve(ABC):
@@ -111,15 +97,13 @@ class Arc(PlaneCurve):
 
 @dataclass(frozen=True, eq=False)
 class Traced(PlaneCurve):
-    """Where a function is 0, by a spline through points of it that is put right by Newton's method.
-
-    Args:
-        level: points [n, 2] → values [n] and gradients [n, 2].
+    """Where a function is 0, by a spline through points of it that is put right by Newton's
+    method.
     """
 
     spline: CubicSpline
-    level: Callable[[Array], tuple[Array, Array]]
-    motion: Motion = Motion(np.eye(2), np.zeros(2))
+    level: Level
+    motion: Motion
 
     def at(self, s: Array) -> Array:
         return self.motion.of_points(onto(self.spline(s), self.level))
@@ -128,12 +112,11 @@ class Traced(PlaneCurve):
         return self.spline(s, 1) @ self.motion.matrix
 
     def moved(self, motion: Motion) -> PlaneCurve:
-        both = Motion(self.motion.matrix @ motion.matrix, motion.of_points(self.motion.shift))
-        return replace(self, motion=both)
+        return replace(self, motion=self.motion.then(motion))
 
 
-def onto(points: Array, level: Callable[[Array], tuple[Array, Array]], steps: int = 3) -> Array:
-    """Points [n, 2] near where a function is 0, moved there along its gradient."""
+def onto(points: Array, level: Level, steps: int = 3) -> Array:
+    """Points [n, d] near where a function is 0, moved there along its gradient."""
     for _ in range(steps):
         values, slopes = level(points)
         squares = np.square(slopes).sum(1)
@@ -142,7 +125,7 @@ def onto(points: Array, level: Callable[[Array], tuple[Array, Array]], steps: in
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class BoundaryPiece:
+class CurvePiece(BoundaryPiece):
     """The part of a curve from one s to another that bounds a shape; the shape is on its left
     unless it is turned.
     """
@@ -152,6 +135,8 @@ class BoundaryPiece:
     end: float
     is_turned: bool
     """Whether the shape is outside of the solid of the curve, as where that is cut out."""
+    quantity: ClassVar[str] = "length"
+    n_numbers: ClassVar[int] = 1
 
     def at(self, share: Array) -> Array:
         """Points [n, 2] at fractions of the range of s."""
@@ -177,14 +162,18 @@ class BoundaryPiece:
         return ends[::-1] if self.is_turned else ends
 
     @cached_property
-    def length(self) -> float:
+    def measure(self) -> float:
         """∫ |dp|."""
         share, weights = _quadrature()
         return float(weights @ np.linalg.norm(self.velocity(share), axis=1))
 
+    @property
+    def weight(self) -> float:
+        return self.measure
+
     @cached_property
     def swept(self) -> float:
-        """½ ∮ x dy − y dx along it: its part of the area of the shape."""
+        """½ ∮ x dy − y dx along it."""
         share, weights = _quadrature()
         (x, y), (u, v) = self.at(share).T, self.velocity(share).T
         return float(weights @ (x * v - y * u)) / 2 * (-1 if self.is_turned else 1)
@@ -202,7 +191,15 @@ class BoundaryPiece:
         lengths = np.cumsum(np.r_[0.0, speed[1:] + speed[:-1] + 4 * between])  # Simpson's rule
         return share, lengths / lengths[-1]
 
-    def split(self, n: int) -> list[BoundaryPiece]:
+    def draw(self, numbers: Array) -> BoundaryPoints:
+        share = self.along(np.clip(numbers[:, 0], CORNER, 1 - CORNER))
+        held = np.ones(len(share), dtype=bool)
+        return BoundaryPoints(points=self.at(share), normals=self.normals(share), held=held)
+
+    def some(self, n: int) -> BoundaryPoints:
+        return self.draw(np.linspace(0.05, 0.95, n)[:, None])
+
+    def split(self, n: int) -> list[CurvePiece]:
         """The piece in n parts."""
         cuts = np.linspace(self.begin, self.end, n + 1)
         return [replace(self, begin=a, end=b) for a, b in pairwise(cuts)]

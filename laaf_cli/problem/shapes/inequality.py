@@ -10,10 +10,15 @@ import numpy as np
 from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Call, Node, differentiate, evaluate
 from laaf_cli.problem.shapes.curves import PlaneCurve, Traced, onto
-from laaf_cli.problem.shapes.solids import NoSolidError, Solid
+from laaf_cli.problem.shapes.isosurface import Isosurface, isosurface
+from laaf_cli.problem.shapes.motion import Motion
+from laaf_cli.problem.shapes.solid import NoSolidError, Solid
 
-N_GRID = 401
-"""Points along each coordinate between which the boundary is looked for."""
+N_GRID = {2: 401, 3: 61}
+"""Points along each of so many coordinates between which the boundary is looked for."""
+
+N_WITHIN = 31
+"""Points along each at which it is to have a value."""
 
 BEYOND = 0.05
 """How far beyond the box it is followed, as a fraction of the box."""
@@ -25,12 +30,12 @@ FLATTEST = 1e-12
 class Inequality:
     """A function that is negative where an inequality holds, and its slopes."""
 
-    names: tuple[str, str]
+    names: tuple[str, ...]
     tree: Node
-    slopes: tuple[Node, Node]
+    slopes: tuple[Node, ...]
 
     def values(self, points: Array) -> tuple[Array, Array]:
-        """Values [n] and gradients [n, 2] at points [n, 2]."""
+        """Values [n] and gradients [n, d] at points [n, d]."""
         columns = dict(zip(self.names, points.T, strict=True))
         with np.errstate(all="ignore"):
             value, *slopes = (
@@ -46,37 +51,44 @@ class Inequality:
         return np.where(np.isnan(level), np.inf, level)
 
 
-def inequality(comparison: Call, names: tuple[str, str], box: Array) -> Solid:
+def inequality(comparison: Call, names: tuple[str, ...], box: Array) -> Solid:
     """The solid of a comparison, as `x**2 + y**2 < 1`.
 
     Args:
         names: the coordinates of space.
-        box: lower and upper corner [2, 2].
+        box: lower and upper corner [2, d].
 
     Raises:
-        NoSolidError: it holds everywhere in the box or nowhere.
+        NoSolidError: it holds everywhere in the box or nowhere, or has no value in parts of it.
         ExpressionError: it cannot be differentiated.
     """
     left, right = comparison.arguments
     sides = (left, right) if comparison.function in ("<", "<=") else (right, left)
     tree = Call("-", sides)
-    first, second = (differentiate(tree, name, names) for name in names)
-    made = Inequality(names, tree, (first, second))
-    curves = tuple(_traced(made, box))
-    if not curves:
+    made = Inequality(names, tree, tuple(differentiate(tree, name, names) for name in names))
+    reach = BEYOND * (box[1] - box[0])
+    axes = tuple(np.linspace(box[0] - reach, box[1] + reach, N_GRID[len(names)]).T)
+    within = np.meshgrid(*np.linspace(box[0], box[1], N_WITHIN).T)
+    if np.isnan(made.values(np.stack([axis.ravel() for axis in within], 1))[0]).any():
+        raise NoSolidError("it has no value in parts of the ranges of the coordinates")
+    curves: tuple[PlaneCurve, ...] = ()
+    surfaces: tuple[Isosurface, ...] = ()
+    if len(axes) == 2:
+        curves = tuple(_traced(made, *axes))
+    elif len((surface := isosurface(made.values, axes)).triangles):
+        surfaces = (surface,)
+    if not curves and not surfaces:
         raise NoSolidError("it holds everywhere or nowhere in the ranges of the coordinates")
-    return Solid(kind="inequality", level=made.level, curves=curves)
+    return Solid(kind="inequality", level=made.level, curves=curves, surfaces=surfaces)
 
 
-def _traced(made: Inequality, box: Array) -> Iterator[PlaneCurve]:
+def _traced(made: Inequality, x: Array, y: Array) -> Iterator[PlaneCurve]:
     """The lines on which the function is 0, what is negative on the left."""
     from contourpy import contour_generator
     from scipy.interpolate import CubicSpline
 
-    reach = BEYOND * (box[1] - box[0])
-    x, y = np.linspace(box[0] - reach, box[1] + reach, N_GRID).T
     points = np.stack([axis.ravel() for axis in np.meshgrid(x, y)], 1)
-    for line in contour_generator(x, y, made.values(points)[0].reshape(N_GRID, N_GRID)).lines(0.0):
+    for line in contour_generator(x, y, made.values(points)[0].reshape(len(y), len(x))).lines(0.0):
         line = onto(np.asarray(line), made.values, steps=20)
         steps = np.linalg.norm(np.diff(line, axis=0), axis=1)
         line = line[np.r_[True, steps > 1e-3 * steps.max(initial=0.0)]]
@@ -99,4 +111,4 @@ def _traced(made: Inequality, box: Array) -> Iterator[PlaneCurve]:
             line = onto(spline(np.linspace(0, 1, len(line))), made.values)
             if is_closed:
                 line[-1] = line[0]
-        yield Traced(spline, made.values)
+        yield Traced(spline, made.values, Motion.none(2))

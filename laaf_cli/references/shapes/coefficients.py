@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 
-from laaf_cli.expression import Call, Field, Node, Number, Symbol
+import numpy as np
+
+from laaf_cli.arrays import Array
+from laaf_cli.expression import Call, Field, Interpolant, Node, Number, Symbol
 from laaf_cli.references.reference import ReferenceRefusedError
+
+N_SAMPLED = 1000
+"""Places along a coordinate at which the elements see values of files."""
 
 
 def coefficient(tree: Node, symbols: Mapping[str, Any], known: Mapping[Field, Any]) -> Any:
@@ -31,10 +37,44 @@ def coefficient(tree: Node, symbols: Mapping[str, Any], known: Mapping[Field, An
             case Field():
                 return known[node]
         if id(node) not in made:
-            made[id(node)] = _called(node, [visit(argument) for argument in node.arguments])
+            arguments = [visit(argument) for argument in node.arguments]
+            values = node.arguments[0]
+            if isinstance(values, Interpolant):
+                made[id(node)] = _sampled(values, arguments[1:], symbols)
+            else:
+                made[id(node)] = _called(node, arguments)
         return made[id(node)]
 
     return visit(tree)
+
+
+def _sampled(values: Interpolant, places: list[Any], symbols: Mapping[str, Any]) -> Any:
+    """Values of a file, linear between N_SAMPLED places along each coordinate of space."""
+    import ngsolve as ng
+
+    known = all(place is ng.x or place is ng.y for place in places)
+    if not known or any(place is ng.z for place in symbols.values()):
+        raise ReferenceRefusedError(
+            "the finite elements take values of files in the plane, over space alone, and "
+            f"'{values.name}' is another"
+        )
+    start, end, sampled = _on_grid(values, tuple(int(place is ng.y) for place in places))
+    return ng.VoxelCoefficient(start, end, sampled, linear=True)
+
+
+@cache
+def _on_grid(
+    values: Interpolant, along: tuple[int, ...]
+) -> tuple[tuple[float, ...], tuple[float, ...], Array]:
+    """The ends of a grid and values on it, y before x; along: their axes of space in order."""
+    # Along one on which they do not depend, two equal values far from everything.
+    ends = {0: (-1e30, 1e30), 1: (-1e30, 1e30)} | dict(zip(along, values.ranges, strict=True))
+    grid = np.meshgrid(
+        *(np.linspace(*ends[axis], N_SAMPLED if axis in along else 2) for axis in (0, 1))
+    )
+    sampled = values.at(*(grid[axis] for axis in along))
+    start, end = (tuple(ends[axis][i] for axis in (0, 1)) for i in (0, 1))
+    return start, end, sampled
 
 
 def _called(node: Call, arguments: list[Any]) -> Any:

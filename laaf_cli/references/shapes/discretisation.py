@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
 from laaf_cli.expression import Field, Node, fields, partial, symbols
@@ -15,7 +16,7 @@ from laaf_cli.references.evolution.radau_tableau import radau_tableau
 from laaf_cli.references.probes import is_linear
 from laaf_cli.references.reference import ReferenceRefusedError, Watch
 from laaf_cli.references.shapes.coefficients import coefficient
-from laaf_cli.references.shapes.mesh import make_mesh
+from laaf_cli.references.shapes.mesh import make_mesh, smallest
 from laaf_cli.references.shapes.weak_form import WeakForm
 
 N_STAGES = 3
@@ -24,9 +25,15 @@ N_STAGES = 3
 MAX_STEPS, MAX_HALVINGS = 30, 8
 """Of Newton's method."""
 
-SOLVED, MUCH_LESS = 1e-11, 0.1
-"""The size of a step, as a fraction of the solution, after which no other is needed; the fraction
-of the residual to which a step brings it with a matrix that is kept.
+THICKER, MAX_TRIED = 4.0, 20
+"""The factor by which terms of second order are made larger, and how often they are changed, for
+Newton's method to converge.
+"""
+
+SOLVED, SOLVED_IN_TIME, ROUNDED, NOTHING, MUCH_LESS = 1e-11, 1e-9, 1e-6, 1e-9, 0.1
+"""The size of a step, as a fraction of the solution, after which no other is needed; that at which
+a step with a new matrix that gains little is rounding; that below which an unknown is nothing
+beside others; the fraction of the residual to which a step brings it with a matrix that is kept.
 """
 
 SAME_LENGTH = 1e-9
@@ -52,16 +59,30 @@ class Discretisation2D:
     def __init__(self, form: WeakForm, size: float, order: int) -> None:
         import ngsolve as ng
 
-        self.form, self.order = form, order
+        self.form, self.size, self.order = form, size, order
         self.mesh = make_mesh(form.shape, size * form.shape.size, order)
+        self.smallest = smallest(form.shape, size * form.shape.size, order)
         self.n_stages = 1 if form.time_axis is None else N_STAGES
         self.spaces = [
-            ng.H1(self.mesh, order=order, dirichlet=_names(form, form.values.get(name, ())))
+            ng.H1(
+                self.mesh,
+                order=order - (name in form.pressures),
+                dirichlet=_names(form, form.values.get(name, ())),
+            )
             for name in form.unknowns
         ]
         self.space = ng.FESpace(self.spaces * self.n_stages)
+        self.free, self.coupled = (
+            ng.BitArray(self.space.FreeDofs(inner)) for inner in (False, True)
+        )
+        for stage in range(self.n_stages):
+            for name in form.levels:  # one value of what is free by a constant stays
+                at = self._part(stage, name).start + self._middle(name)
+                self.free.Clear(at)
+                self.coupled.Clear(at)
         self.times = [ng.Parameter(0.0) for _ in range(self.n_stages)]
         self.rate = ng.Parameter(1.0)  # 1 / the length of a step
+        self.thickness = ng.Parameter(1.0)  # before what is of second order
         self.before = [ng.GridFunction(space) for space in self.spaces]
         self.solution = ng.GridFunction(self.space)
         self._inverse: Any = None
@@ -71,6 +92,20 @@ class Discretisation2D:
     def n_unknowns(self) -> int:
         """The number of coefficients."""
         return int(self.space.ndof)
+
+    def _part(self, stage: int, name: str) -> slice:
+        """Where the coefficients of an unknown at a stage are among all."""
+        m = len(self.form.unknowns)
+        part = self.space.Range(stage * m + self.form.unknowns.index(name))
+        return slice(part.start, part.stop)
+
+    def _middle(self, name: str) -> int:
+        """Which coefficient of an unknown is that of the vertex among the largest elements."""
+        import ngsolve as ng
+
+        space = self.spaces[self.form.unknowns.index(name)]
+        shares = ng.LinearForm(space.TestFunction() * ng.dx).Assemble().vec.FV().NumPy()
+        return int(np.argmax(shares[: self.mesh.nv]))
 
     @cached_property
     def matrix(self) -> Any:
@@ -91,11 +126,11 @@ class Discretisation2D:
                 whole = at.of(equation.rest) * v
                 for i, axis in enumerate(self.form.shape.axes):
                     if axis in equation.fluxes:
-                        whole = whole - at.of(equation.fluxes[axis]) * ng.grad(v)[i]
+                        whole = whole - at.of(equation.fluxes[axis], is_flux=True) * ng.grad(v)[i]
                 form += whole.Compile() * inside
                 for tree, pieces in _grouped(equation.ends):
                     edge = ng.ds(_names(self.form, pieces), bonus_intorder=MORE_ORDER)
-                    form += on_edge.of(tree) * v.Trace() * edge
+                    form += on_edge.of(tree, is_flux=True) * v.Trace() * edge
         return form
 
     @cached_property
@@ -113,6 +148,11 @@ class Discretisation2D:
         return not any(
             name in symbols(partial(tree, f)) for tree in self._trees for f in fields(tree)
         )
+
+    @cached_property
+    def is_thinned(self) -> bool:
+        """Whether a factor multiplies what is of second order."""
+        return self.form.time_axis is None and not self.is_linear
 
     @property
     def _trees(self) -> list[Node]:
@@ -136,8 +176,24 @@ class Discretisation2D:
             function.vec.FV().NumPy()[:] = coefficients[place : place + space.ndof]
             place += space.ndof
 
-    def step(self, watch: Watch, start: float = 0.0, length: float = 1.0) -> Array:
-        """What a step in time, or the problem without time, comes to: [stages, n]."""
+    def carried(self, functions: Sequence[Any]) -> Array:
+        """The coefficients [n] that are nearest to unknowns on another mesh."""
+        import ngsolve as ng
+
+        carried = [ng.GridFunction(space) for space in self.spaces]
+        for function, other in zip(carried, functions, strict=True):
+            function.Set(other)
+        return np.concatenate([function.vec.FV().NumPy() for function in carried])
+
+    def step(
+        self, watch: Watch, start: float = 0.0, length: float = 1.0, guess: Array | None = None
+    ) -> Array:
+        """What a step in time, or the problem without time, comes to: [stages, n].
+
+        Args:
+            guess: what it may come to, [stages, n]; where None the values before a step in time,
+                and 0 without time.
+        """
         nodes = radau_tableau(N_STAGES, 1).nodes
         for parameter, node in zip(self.times, nodes, strict=False):
             parameter.Set(start + node * length)
@@ -147,7 +203,6 @@ class Discretisation2D:
             at = _Fields(self, [], stage)
             for k, name in enumerate(self.form.unknowns):
                 part = self.solution.components[stage * m + k]
-                part.vec.data = self.before[k].vec
                 values = {
                     f"piece {i}": _function(at.of(self.form.values[name][piece]))
                     for i, piece in enumerate(self.form.shape.pieces)
@@ -156,25 +211,54 @@ class Discretisation2D:
                 if values:
                     on = self.mesh.Boundaries("|".join(values))
                     part.Set(self.mesh.BoundaryCF(values), definedon=on, bonus_intorder=MORE_ORDER)
-        if self.form.time_axis is None:
-            self._flatten()
+        if guess is None:
+            before = np.concatenate([part.vec.FV().NumPy() for part in self.before])
+            guess = np.tile(before, (self.n_stages, 1))
+        free = _mask(self.free)
+        self.solution.vec.FV().NumPy()[free] = guess.ravel()[free]
         with np.errstate(all="ignore"):
-            self._newton(watch, length)
+            if self.form.time_axis is None:
+                self._thinning(watch)
+            else:
+                self._newton(watch, length)
         found = self.solution.vec.FV().NumPy().copy()
         if not np.isfinite(found).all():
             raise ReferenceRefusedError("the finite elements come to values that are not finite")
         return np.reshape(found, (self.n_stages, -1))
 
-    def _flatten(self) -> None:
-        """Leaves of the first guess what is given at the boundary alone."""
-        free = self.space.FreeDofs()
-        values = self.solution.vec.FV().NumPy()
-        values[np.array(list(free), dtype=bool)] = 0.0
+    def _thinning(self, watch: Watch) -> None:
+        """Newton's method, with the terms of second order made larger where it does not converge
+        otherwise, and from there on smaller and smaller.
+        """
+        known = self.solution.vec.CreateVector()
+        known.data = self.solution.vec
+        thickness, factor = 1.0, THICKER
+        reached = np.inf
+        for _ in range(MAX_TRIED):
+            self.thickness.Set(thickness)
+            self._inverse = None
+            try:
+                self._newton(watch, 1.0)
+            except ReferenceRefusedError:
+                if self.is_linear:
+                    raise
+                self.solution.vec.data = known
+                if np.isinf(reached):
+                    thickness *= THICKER
+                else:
+                    factor = np.sqrt(factor)
+                    thickness = reached / factor
+            else:
+                if thickness == 1.0:
+                    return
+                known.data, reached = self.solution.vec, thickness
+                thickness = max(1.0, thickness / factor)
+        raise _not_converged()
 
     def _newton(self, watch: Watch, length: float) -> None:
         form, u = self.matrix, self.solution.vec
         residual, step, trial = u.CreateVector(), u.CreateVector(), u.CreateVector()
-        free = self.space.FreeDofs()
+        free = _mask(self.free)
         form.Apply(u, residual)
         size = _norm(residual, free)
         is_other = abs(self._inverse_of - length) > SAME_LENGTH * length
@@ -184,7 +268,7 @@ class Discretisation2D:
             is_exact = is_slow or self.is_steady
             if is_slow:
                 form.AssembleLinearization(u)
-                self._inverse = form.mat.Inverse(self.space.FreeDofs(True), inverse="umfpack")
+                self._inverse = form.mat.Inverse(self.coupled, inverse="umfpack")
                 self._inverse_of = length
             residual.data += form.harmonic_extension_trans * residual
             step.data = self._inverse * residual
@@ -202,10 +286,31 @@ class Discretisation2D:
                 u.data = trial
             else:
                 form.Apply(u, residual)
-            if (self.is_linear and is_exact) or step.Norm() <= SOLVED * u.Norm():
+            share = self._share(step, u)
+            is_rounding = is_slow and share <= ROUNDED and new > MUCH_LESS * size
+            is_solved = share <= (SOLVED if self.form.time_axis is None else SOLVED_IN_TIME)
+            if (self.is_linear and is_exact) or is_solved or is_rounding:
                 return
             is_slow, size = new > MUCH_LESS * size, new if is_slow else min(size, new)
-        raise ReferenceRefusedError("Newton's method does not converge on the finite elements")
+        raise _not_converged()
+
+    def _share(self, step: Any, solution: Any) -> float:
+        """The size of a step as a fraction of that of the solution, of the unknown where it is
+        largest; one that is nothing but rounding beside the others counts with them.
+        """
+        sizes, steps = (
+            np.array(
+                [
+                    np.linalg.norm(
+                        [values[self._part(stage, name)] for stage in range(self.n_stages)]
+                    )
+                    for name in self.form.unknowns
+                ]
+            )
+            for values in (solution.FV().NumPy(), step.FV().NumPy())
+        )
+        least = max(NOTHING * sizes.max(), 1e-300)
+        return float(np.max(steps / np.maximum(sizes, least)))
 
     def values(self, coefficients: Array) -> list[Any]:
         """The unknowns of coefficients [n], as functions."""
@@ -219,15 +324,45 @@ class Discretisation2D:
             place += space.ndof
         return made
 
+    @cached_property
+    def moves(self) -> NDArray[np.bool_]:
+        """Which coefficients [n] belong to unknowns whose derivatives in time occur."""
+        time = self.form.time_axis or 0
+        moving = {
+            f.unknown for e in self.form.equations for f in fields(e.residual) if f.orders[time]
+        }
+        return np.concatenate(
+            [
+                np.full(space.ndof, name in moving)
+                for name, space in zip(self.form.unknowns, self.spaces, strict=True)
+            ]
+        )
+
+    def one(self, name: str) -> Array:
+        """The coefficients [n] of an unknown that is 1 while all others are 0."""
+        import ngsolve as ng
+
+        k = self.form.unknowns.index(name)
+        functions = [ng.GridFunction(space) for space in self.spaces]
+        functions[k].Set(ng.CF(1))
+        return np.concatenate([function.vec.FV().NumPy() for function in functions])
+
+    @cached_property
+    def _middles(self) -> Array:
+        """Those of the elements, [n, d]."""
+        vertices = np.array([vertex.point for vertex in self.mesh.vertices])
+        return np.array(
+            [vertices[[v.nr for v in element.vertices]].mean(0) for element in self.mesh.Elements()]
+        )
+
     def places(self, points: Array) -> Any:
-        """The places in the mesh of points [n, 2] of the shape."""
+        """The places in the mesh of points [n, d] of the shape."""
         places = self.mesh(*np.ascontiguousarray(points.T))
-        known = points[places["nr"] >= 0]
         for distance in NEAREST:
             lost = np.flatnonzero(places["nr"] < 0)
-            if not len(lost) or not len(known):
+            if not len(lost):
                 break
-            off = known[None, :, :] - points[lost, None, :]
+            off = self._middles[None, :, :] - points[lost, None, :]
             lengths = np.linalg.norm(off, axis=2)
             nearest = np.argmin(lengths, axis=1)
             inward = (
@@ -256,16 +391,21 @@ class _Fields:
         self.on, self.trials, self.stage, self.is_edge = on, trials, stage, is_edge
         form = on.form
         self.symbols: dict[str, Any] = {}
-        normal = ng.specialcf.normal(2)
-        for i, (axis, place) in enumerate(zip(form.shape.axes, (ng.x, ng.y), strict=True)):
-            self.symbols[form.coordinates[axis]] = place
+        normal = ng.specialcf.normal(len(form.shape.axes))
+        for i, axis in enumerate(form.shape.axes):
+            self.symbols[form.coordinates[axis]] = (ng.x, ng.y, ng.z)[i]
             self.symbols[f"{NORMAL}{form.coordinates[axis]}"] = normal[i]
         if form.time_axis is not None:
             self.symbols[form.coordinates[form.time_axis]] = on.times[stage]
 
-    def of(self, tree: Node) -> Any:
+    def of(self, tree: Node, *, is_flux: bool = False) -> Any:
         """The coefficient function of a tree."""
         known = {f: self._field(f) for f in fields(tree)}
+        if is_flux and self.on.is_thinned:
+            known = {
+                f: self.on.thickness * value if any(f.orders) else value
+                for f, value in known.items()
+            }
         return coefficient(tree, self.symbols, known)
 
     def _field(self, f: Field) -> Any:
@@ -314,6 +454,13 @@ def _grouped(ends: Mapping[Any, Node]) -> list[tuple[Node, list[Any]]]:
     return grouped
 
 
-def _norm(vector: Any, free: Any) -> float:
-    values = vector.FV().NumPy()
-    return float(np.linalg.norm(values[np.array(list(free), dtype=bool)]))
+def _norm(vector: Any, free: NDArray[np.bool_]) -> float:
+    return float(np.linalg.norm(vector.FV().NumPy()[free]))
+
+
+def _mask(free: Any) -> NDArray[np.bool_]:
+    return np.array(list(free), dtype=bool)
+
+
+def _not_converged() -> ReferenceRefusedError:
+    return ReferenceRefusedError("Newton's method does not converge on the finite elements")

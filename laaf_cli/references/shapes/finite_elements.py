@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.expression import Field, Node, fields, partial
-from laaf_cli.problem import Domain, Problem
-from laaf_cli.references.evolution.radau_tableau import RadauStep
+from laaf_cli.expression import NUMPY, Field, Node, evaluate, fields, partial
+from laaf_cli.problem import NORMAL, Domain, Problem
+from laaf_cli.problem.shapes.plane_shape import PlaneShape
+from laaf_cli.references.evolution.radau_tableau import RadauStep, radau_tableau
 from laaf_cli.references.reference import (
     ROUNDING,
     UNWATCHED,
@@ -27,13 +28,22 @@ from laaf_cli.references.reference import (
     zero_if_rounding,
 )
 from laaf_cli.references.shapes.coefficients import coefficient
-from laaf_cli.references.shapes.discretisation import Discretisation2D
-from laaf_cli.references.shapes.weak_form import read_weak_form
+from laaf_cli.references.shapes.discretisation import N_STAGES, Discretisation2D
+from laaf_cli.references.shapes.plane_mesh import corners
+from laaf_cli.references.shapes.weak_form import Check, WeakEquation, read_weak_form
 
 INSTALL = "pip install 'laaf[shapes]'"
 
-LEVELS = ((0.12, 4), (0.12, 6), (0.12, 8), (0.12, 10), (0.06, 10), (0.03, 10))
+LEVELS = (*((0.12, order) for order in range(4, 18, 2)), (0.06, 14))
 """The length of elements, as a fraction of the shape, and their order, one after another."""
+
+LEVELS_IN_SPACE = ((0.25, 2), (0.25, 4), (0.25, 6), (0.25, 8), (0.25, 10), (0.12, 8), (0.12, 10))
+"""The same of three dimensions."""
+
+FEW_LEVELS, MOST_WORK = 3, 5e10
+"""Levels in space that are solved in any case; elements × order⁹, which is what they take, beyond
+which no other is.
+"""
 
 LEVELS_IN_TIME = (
     (0.12, 4, 8),
@@ -48,16 +58,22 @@ LEVELS_IN_TIME = (
 N_QUARTERS = 4
 """How often the first step is cut to a quarter, for a solution may be rough at the start."""
 
-AGREEMENT, AGREEMENT_IN_TIME, WORST_AGREEMENT = 1e-8, 1e-6, 1e-3
+AGREEMENT, AGREEMENT_IN_TIME, AGREEMENT_IN_SPACE, WORST_AGREEMENT = 1e-8, 1e-6, 1e-6, 1e-3
 """Errors as fractions of the largest value: what is aimed at, and what is refused."""
 
-SLOWEST, FASTEST, SAFETY = 0.9, 0.1, 3.0
-"""The largest and the smallest fraction to which a level is thought to lower an error; the multiple
-of what is left then that is the estimate.
+SLOWEST, FASTEST, SAFETY = 0.9, {2: 0.1, 3: 0.02}, 3.0
+"""The largest fraction to which a level is thought to lower an error, and the smallest in so many
+dimensions; the multiple of what is left then that is the estimate.
 """
+
+FAIR = 1e-5
+"""An error as a fraction of the largest value below which elements are not made smaller."""
 
 CONFIRMED = 1e-2
 """The fraction of their terms that equations may miss, at half of the points."""
+
+LITTLE = 1e-3
+"""The fraction of an unknown whose changes need not be seen in equations."""
 
 N_PROBES, N_TIMES = 400, 5
 
@@ -97,11 +113,37 @@ class Level2D:
         """The coefficients at a time, or a derivative of them."""
         ends = [step.start + step.length for step in self.steps]
         step = self.steps[min(int(np.searchsorted(ends, moment)), len(ends) - 1)]
-        return step.at(np.array([moment]), order)[0]
+        found = step.at(np.array([moment]), order)[0]
+        return found if order else self.levelled(found, moment)
+
+    def levelled(self, coefficients: Array, moment: float) -> Array:
+        """Coefficients [n] whose pressures have the level that the problem gives them."""
+        import ngsolve as ng
+
+        form, levelled = self.on.form, coefficients.copy()
+        for name, level in form.levels.items():
+            (pressure,) = fields(level.residual)
+            known = {pressure: self.on.values(coefficients)[form.unknowns.index(name)]}
+            off, slope = (
+                self._value(tree, known, moment)
+                for tree in (level.residual, partial(level.residual, pressure))
+            )
+            if level.point is None:
+                shift = ng.Integrate(off, self.on.mesh) / ng.Integrate(slope, self.on.mesh)
+            else:
+                place = self.on.places(level.point[None])
+                shift = off(place).item() / slope(place).item()
+            levelled -= shift * self.on.one(name)
+        return levelled
 
     def misses(self, points: Array) -> list[tuple[str, float]]:
-        """By equation, what it misses at half of the points [n, d] as a fraction of its terms."""
-        form, missed = self.on.form, []
+        """By equation, what it misses at half of the points [n, d] as a fraction of its terms, or
+        of what those are of a function that changes a little over the shape; by
+        condition that is left over, what it misses on its part of the boundary.
+        """
+        form = self.on.form
+        constraints = [equation for equation in form.equations if equation.test in form.levels]
+        missed = [(equation.name, self._imbalance(equation)) for equation in constraints]
         places = self.on.places(points[:, list(form.shape.axes)])
         for equation in form.equations:
             off, sizes = [], []
@@ -111,7 +153,7 @@ class Level2D:
                 off.append(self._value(equation.residual, known, moment)(places[here]).ravel())
                 parts = [
                     np.abs(self._value(partial(equation.residual, f), known, moment)(places[here]))
-                    * np.abs(known[f](places[here]))
+                    * np.maximum(np.abs(known[f](places[here])), self._little(f))
                     for f in fields(equation.residual)
                 ]
                 sizes.append(np.sum(parts, axis=0).ravel())
@@ -119,7 +161,52 @@ class Level2D:
             missed.append(
                 (equation.name, float(np.median(np.abs(np.concatenate(off)))) / max(size, 1e-300))
             )
-        return missed
+        return missed + [(check.name, self._off(check)) for check in form.checks]
+
+    def _little(self, f: Field) -> float:
+        """What a derivative in space is of a function of a small fraction of the unknown's size."""
+        form = self.on.form
+        values = self.on.values(self.coefficients)[form.unknowns.index(f.unknown)].vec.FV().NumPy()
+        return LITTLE * float(np.abs(values).max()) / form.shape.size ** sum(f.orders)
+
+    def _imbalance(self, equation: WeakEquation) -> float:
+        """The integral of a constraint, as a fraction of that of its terms: not 0 where values at
+        the boundary contradict it.
+        """
+        import ngsolve as ng
+
+        moment = self.steps[-1].start if self.steps else 0.0
+        known = self._known(equation.residual, moment)
+        off = self._value(equation.residual, known, moment)
+        size = sum(
+            ng.Norm(self._value(partial(equation.residual, f), known, moment) * function)
+            for f, function in known.items()
+        )
+        mesh = self.on.mesh
+        return float(abs(ng.Integrate(off, mesh)) / max(ng.Integrate(size, mesh), 1e-300))
+
+    def _off(self, check: Check) -> float:
+        """The root mean square of what a condition on a piece of the boundary misses, as a fraction
+        of what its terms would be with fields as large as inside.
+        """
+        import ngsolve as ng
+
+        mesh, moment = self.on.mesh, self.steps[-1].start if self.steps else 0.0
+        known = self._known(check.residual, moment)
+        piece = mesh.Boundaries(f"piece {self.on.form.shape.pieces.index(check.piece)}")
+        on_edge = {f: ng.BoundaryFromVolumeCF(function) for f, function in known.items()}
+
+        def rms(value: Any, *part: Any) -> float:
+            over = ng.Integrate(ng.CF(1), mesh, *part)
+            return float(np.sqrt(ng.Integrate(value * value, mesh, *part) / over))
+
+        edge = (ng.BND, 2 * self.on.order, piece)
+        off = rms(self._value(check.residual, on_edge, moment), *edge)
+        size = sum(
+            rms(self._value(partial(check.residual, f), on_edge, moment), *edge) * rms(function)
+            for f, function in known.items()
+        )
+        return off / max(size, 1e-300)
 
     def _known(self, tree: Node, moment: float) -> dict[Field, Any]:
         """What the fields of a tree are, as functions in space."""
@@ -143,10 +230,17 @@ class Level2D:
         import ngsolve as ng
 
         form = self.on.form
-        places = dict(zip(form.shape.axes, (ng.x, ng.y), strict=True))
+        places = dict(zip(form.shape.axes, (ng.x, ng.y, ng.z), strict=False))
         symbols = {name: places.get(axis, moment) for axis, name in enumerate(form.coordinates)}
+        normal = ng.specialcf.normal(len(form.shape.axes))
+        for i, axis in enumerate(form.shape.axes):
+            symbols[f"{NORMAL}{form.coordinates[axis]}"] = normal[i]
         value = coefficient(tree, symbols, known)
         return ng.CF(value) if isinstance(value, float) else value
+
+
+class NotInstalledError(ReferenceRefusedError):
+    """What a reference needs is not installed."""
 
 
 class FiniteElements(Reference):
@@ -161,13 +255,16 @@ class FiniteElements(Reference):
     )
     takes_long = True
 
-    def __init__(self, problem: Problem, *, takes_boxes: bool = False) -> None:
-        """Raises ReferenceRefusedError, naming what does not fit, for a problem of another form."""
-        self.form = read_weak_form(problem, takes_boxes=takes_boxes)
+    def __init__(self, problem: Problem) -> None:
+        """Raises ReferenceRefusedError, naming what does not fit, for a problem of another form,
+        NotInstalledError without NGSolve.
+        """
+        self.form = read_weak_form(problem)
         if find_spec("ngsolve") is None:
-            raise ReferenceRefusedError(f"the referee on shapes needs NGSolve: {INSTALL}")
+            raise NotInstalledError(f"the referee by finite elements needs NGSolve: {INSTALL}")
         self.unknowns, self.domain = problem.unknowns, problem.domain
         self.levels: list[Level2D] = []
+        self.changes = np.zeros(0)  # errors at the probes, of each unknown
 
     def __getstate__(self) -> dict[str, object]:
         """What is solved stays behind when a worker gets the reference."""
@@ -182,9 +279,11 @@ class FiniteElements(Reference):
     def evaluate(self, points: Array) -> ReferenceValues:
         began = time.perf_counter()
         *rough, fine = (level.at(points) for level in self._solved(UNWATCHED))
-        errors = _errors([*rough, fine])
+        errors = _errors([*rough, fine], self.dimension)
         errors = np.maximum(errors, ROUNDING * np.max(np.abs(fine), axis=1, initial=0.0))
-        known = map(zero_if_rounding, fine, 2 * errors)
+        errors = np.maximum(errors, self._jumps(points))
+        # Not by their errors at these points, of which one may be a singular corner.
+        known = map(zero_if_rounding, fine, 2 * self.changes)
         values = dict(zip(self.form.unknowns, known, strict=True))
         return ReferenceValues(
             {name: values[name] for name in self.unknowns},
@@ -200,15 +299,30 @@ class FiniteElements(Reference):
         levels: list[Level2D] = []
         values: list[Array] = []
         is_moving = self.form.time_axis is not None
-        aim = AGREEMENT_IN_TIME if is_moving else AGREEMENT
+        aim = AGREEMENT if self.dimension == 2 else AGREEMENT_IN_SPACE
+        aim = AGREEMENT_IN_TIME if is_moving else aim
         best = np.inf
+
+        def is_large(size: float, order: int) -> bool:
+            if self.dimension == 2 or len(levels) < FEW_LEVELS:
+                return False
+            last = levels[-1].on
+            return int(last.mesh.ne) * (last.size / size) ** 3 * order**9 > MOST_WORK
+
         try:
-            for size, order, *n in LEVELS_IN_TIME if is_moving else LEVELS:
+            for size, order, *n in self._resolutions:
+                if is_large(size, order):
+                    continue
+                if levels and size < levels[-1].on.size and best <= FAIR and not is_moving:
+                    break
                 watch.report(f"finite elements of order {order}")
-                levels.append(self._level(watch, size, order, *n))
+                before = levels[-1] if levels else None
+                levels.append(self._level(watch, before, size, order, *n))
                 values.append(levels[-1].at(points))
                 scale = np.max(np.abs(values[-1]), axis=1).clip(min=1e-300)
-                change = np.inf if len(values) < 2 else float(np.max(_errors(values[-3:]) / scale))
+                change = np.inf
+                if len(values) > 1:
+                    change = float(np.max(_errors(values[-3:], self.dimension) / scale))
                 if change <= aim or (len(values) > 4 and change > best):
                     break
                 best = min(best, change)
@@ -216,7 +330,8 @@ class FiniteElements(Reference):
             if len(levels) < 2:
                 raise out_of_time() from None
         scale = np.max(np.abs(values[-1]), axis=1).clip(min=1e-300)
-        change = float(np.max(_errors(values[-3:]) / scale))
+        self.changes = _errors(values[-3:], self.dimension)
+        change = float(np.max(self.changes / scale))
         if change > WORST_AGREEMENT:
             raise ReferenceRefusedError(
                 f"finite elements of the highest order still change by {change:.1e} of the largest "
@@ -225,11 +340,43 @@ class FiniteElements(Reference):
         for name, missed in levels[-1].misses(points):
             if not missed <= CONFIRMED:
                 raise ReferenceRefusedError(
-                    f"the solution by finite elements misses the equation '{name}' by {missed:.1e} "
-                    "of its terms"
+                    f"the solution by finite elements misses '{name}' by {missed:.1e} of its terms"
                 )
         self.levels = levels[-3:]
         return self.levels
+
+    @property
+    def dimension(self) -> int:
+        """Of space."""
+        return len(self.form.shape.axes)
+
+    @property
+    def _resolutions(self) -> Sequence[tuple[float, int] | tuple[float, int, int]]:
+        if self.form.time_axis is not None:
+            return LEVELS_IN_TIME
+        return LEVELS if self.dimension == 2 else LEVELS_IN_SPACE
+
+    def _jumps(self, points: Array) -> Array:
+        """By unknown [n_unknowns], the difference of the values that two pieces of the boundary
+        give it in a corner that is among points [n, d], where it has none.
+        """
+        form, level = self.form, self.levels[-1]
+        jumps = np.zeros(len(form.unknowns))
+        reach = level.on.smallest
+        shape = form.shape
+        for piece, following in corners(shape) if isinstance(shape, PlaneShape) else ():
+            off = points[:, list(form.shape.axes)] - piece.ends[1]
+            there = points[np.linalg.norm(off, axis=1) <= reach].copy()
+            there[:, list(form.shape.axes)] = piece.ends[1]
+            columns = dict(zip(form.coordinates, there.T, strict=True))
+            for k, name in enumerate(form.unknowns):
+                given = form.values.get(name, {})
+                if len(there) and piece in given and following in given:
+                    one, other = (
+                        evaluate(given[of], columns, {}, NUMPY) for of in (piece, following)
+                    )
+                    jumps[k] = max(jumps[k], np.max(np.abs(one - other)))
+        return jumps
 
     def _probes(self) -> Array:
         """Points [n, d] all over the domain."""
@@ -240,24 +387,34 @@ class FiniteElements(Reference):
             points[:, axis] = lower + (upper - lower) * np.resize(shares, len(points))
         return points
 
-    def _level(self, watch: Watch, size: float, order: int, n_steps: int = 0) -> Level2D:
+    def _level(
+        self, watch: Watch, before: Level2D | None, size: float, order: int, n_steps: int = 0
+    ) -> Level2D:
         on = Discretisation2D(self.form, size, order)
         axis = self.form.time_axis
         if axis is None:
-            return Level2D(on=on, coefficients=on.step(watch)[-1])
+            guess = None
+            if before is not None:
+                guess = on.carried(before.on.values(before.coefficients))[None]
+            level = Level2D(on=on, coefficients=on.step(watch, guess=guess)[-1])
+            return replace(level, coefficients=level.levelled(level.coefficients, 0.0))
         lower, upper = self.domain.lower[axis], self.domain.upper[axis]
         first = 4.0 ** -np.arange(N_QUARTERS, 0, -1) / n_steps
         shares = np.r_[0.0, first, np.arange(1, n_steps + 1) / n_steps]
-        steps, state = [], on.start()
+        steps: list[RadauStep] = []
+        state = on.start()
         for begin, end in pairwise((lower + (upper - lower) * shares).tolist()):
-            stages = on.step(watch, begin, end - begin)
+            nodes = begin + (end - begin) * radau_tableau(N_STAGES, 1).nodes
+            stages = on.step(watch, begin, end - begin, steps[-1].at(nodes) if steps else None)
+            if not steps:  # what has no derivative in time is not known at the start
+                state = np.where(on.moves, state, radau_tableau(N_STAGES, 1).at_start @ stages)
             steps.append(RadauStep(begin, end - begin, np.concatenate([state[None], stages])))
             state = stages[-1]
             on.set_before(state)
         return Level2D(on=on, coefficients=state, steps=steps)
 
 
-def _errors(values: Sequence[Array]) -> Array:
+def _errors(values: Sequence[Array], dimension: int) -> Array:
     """By unknown [n_unknowns], what further levels would change if they lowered the error as the
     last three did; of two levels the change.
     """
@@ -267,5 +424,5 @@ def _errors(values: Sequence[Array]) -> Array:
     ratio = np.divide(
         changes[-1], changes[-2], out=np.zeros_like(changes[-1]), where=changes[-2] > 0
     )
-    ratio = np.clip(ratio, FASTEST, SLOWEST)
+    ratio = np.clip(ratio, FASTEST[dimension], SLOWEST)
     return SAFETY * changes[-1] * ratio / (1 - ratio)

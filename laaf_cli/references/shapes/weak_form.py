@@ -3,6 +3,10 @@
 An equation Σ ∂F_j/∂x_j + r = 0 becomes ∫ (r v − F·∇v) + ∮ F·n v = 0 for every v that is 0 where the
 unknown is given. Where another condition c = 0 holds, F·n − λ c takes the place of F·n, with the λ
 that leaves no derivative along the normal in it.
+
+A pressure is an unknown whose equation is a constraint on others, as ∂u/∂x + ∂v/∂y = 0: it occurs
+in the equations of those by its first derivatives, which belong to their fluxes. Where it is given
+on the boundary, λ takes it out of F·n, and the constraint what is left along the normal.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import numpy as np
 from laaf_cli.arrays import Array
 from laaf_cli.expression import (
     NUMPY,
+    ExpressionError,
     Field,
     Node,
     Number,
@@ -30,11 +35,11 @@ from laaf_cli.expression import (
 )
 from laaf_cli.expression.functions import TABLE
 from laaf_cli.expression.tree import ZERO
-from laaf_cli.problem import NORMAL, Domain, Interior, OnFaces, Problem, Term
-from laaf_cli.problem.regions import OnParts
-from laaf_cli.problem.shapes.curves import BoundaryPiece
-from laaf_cli.problem.shapes.shape import PlaneShape, on_pieces
-from laaf_cli.problem.shapes.solids import BOX, PRIMITIVES
+from laaf_cli.problem import NORMAL, Interior, OnFaces, Problem, Term
+from laaf_cli.problem.regions import AtPlace, IntegralOver, OnParts
+from laaf_cli.problem.shapes.boundary import BoundaryPiece
+from laaf_cli.problem.shapes.read import box_shape
+from laaf_cli.problem.shapes.shape import AnyShape
 from laaf_cli.references.reference import ReferenceRefusedError
 from laaf_cli.text import listed
 
@@ -59,15 +64,36 @@ class WeakEquation:
     rest: Node
     residual: Node
     """The equation itself."""
+    is_constraint: bool = False
+    """Whether it holds nothing of the unknown that it determines."""
     ends: Mapping[BoundaryPiece, Node] = field(default_factory=dict)
     """What is integrated with the test functions over pieces of the boundary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PressureLevel:
+    """What fixes a pressure that the equations and the boundary leave free by a constant."""
+
+    residual: Node
+    """In the coordinates and the pressure."""
+    point: Array | None
+    """Where it is 0, [2]; where its integral over the shape is 0, None."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A condition on a piece of the boundary beyond those that determine the solution."""
+
+    name: str
+    residual: Node
+    piece: BoundaryPiece
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeakForm:
     """What finite elements solve."""
 
-    shape: PlaneShape
+    shape: AnyShape
     coordinates: tuple[str, ...]
     unknowns: tuple[str, ...]
     """Those of the problem, and rates."""
@@ -76,6 +102,11 @@ class WeakForm:
     """What unknowns are on pieces of the boundary, functions of the coordinates."""
     start: Mapping[str, Node]
     """What unknowns are at the start; empty without time."""
+    pressures: frozenset[str] = frozenset()
+    levels: Mapping[str, PressureLevel] = field(default_factory=dict)
+    """By pressure, for those that are free by a constant."""
+    checks: tuple[Check, ...] = ()
+    """What the solution must meet as well."""
 
     @property
     def time_axis(self) -> int | None:
@@ -87,34 +118,36 @@ class WeakForm:
         return Field(unknown, (0,) * len(self.coordinates))
 
 
-def read_weak_form(problem: Problem, *, takes_boxes: bool = False) -> WeakForm:
-    """The weak form of a problem on a shape, or on a box where those are taken.
+def read_weak_form(problem: Problem) -> WeakForm:
+    """The weak form of a problem on a shape or on a box.
 
     Raises:
         ReferenceRefusedError: naming what has none.
     """
     domain = problem.domain
     shape = domain.shape
-    if shape is None and not takes_boxes:
-        raise ReferenceRefusedError("the finite elements are for shapes, and the domain is a box")
-    if shape is None and (len(domain.space) != 2 or domain.periodic):
+    if len(domain.space) not in (2, 3) or domain.periodic:
         raise ReferenceRefusedError(
-            "the finite elements are for two coordinates of space that are not periodic"
+            "the finite elements are for two or three coordinates of space that are not periodic"
         )
-    shape = shape or _box(domain)
+    if len(domain.space) == 3 and domain.time_axis is not None:
+        raise ReferenceRefusedError(
+            "the finite elements take time with two coordinates of space, not with three"
+        )
+    shape = shape or box_shape(domain)
     _check(problem, shape)
     return _WeakDerivation(problem, shape).form()
 
 
-def _box(domain: Domain) -> PlaneShape:
-    corners = np.array([domain.lower, domain.upper])[:, list(domain.space)]
-    box = PRIMITIVES[BOX].make(np.zeros(0), corners)
-    size = float(np.linalg.norm(corners[1] - corners[0]))
-    axes = domain.space[0], domain.space[1]
-    return PlaneShape(text=BOX, axes=axes, body=box, box=box, size=size, named={})
+def has_pressure(problem: Problem) -> bool:
+    """Whether a problem has a weak form with a pressure in it."""
+    try:
+        return bool(read_weak_form(problem).pressures)
+    except (ReferenceRefusedError, ExpressionError):
+        return False
 
 
-def _on_boundary(term: Term, shape: PlaneShape) -> tuple[BoundaryPiece, ...]:
+def _on_boundary(term: Term, shape: AnyShape) -> tuple[BoundaryPiece, ...]:
     """The pieces of the boundary on which a term holds."""
     if not isinstance(term.region, OnFaces):
         return term.region.on_boundary
@@ -122,11 +155,11 @@ def _on_boundary(term: Term, shape: PlaneShape) -> tuple[BoundaryPiece, ...]:
         piece
         for face in term.region.faces
         if face.axis in shape.axes
-        for piece in shape.along_line(shape.axes.index(face.axis), face.value)
+        for piece in shape.flat(shape.axes.index(face.axis), face.value)
     )
 
 
-def _check(problem: Problem, shape: PlaneShape) -> None:
+def _check(problem: Problem, shape: AnyShape) -> None:
     """Refuses what no weak form is made of."""
     if problem.fluxes:
         raise ReferenceRefusedError(
@@ -145,7 +178,8 @@ def _check(problem: Problem, shape: PlaneShape) -> None:
                     "equations of second order in space"
                 )
         is_whole = isinstance(term.region, OnFaces | OnParts) and term.region.only is None
-        if not (isinstance(term.region, Interior) or is_whole):
+        is_level = isinstance(term.region, AtPlace | IntegralOver)
+        if not (isinstance(term.region, Interior) or is_whole or is_level):
             raise ReferenceRefusedError(
                 f"'{term.name}' holds neither at the start nor on whole parts of the boundary"
             )
@@ -157,7 +191,7 @@ def _check(problem: Problem, shape: PlaneShape) -> None:
 @dataclass
 class _WeakDerivation:
     problem: Problem
-    shape: PlaneShape
+    shape: AnyShape
 
     def __post_init__(self) -> None:
         domain = self.problem.domain
@@ -179,14 +213,25 @@ class _WeakDerivation:
 
     def form(self) -> WeakForm:
         unknowns = (*self.problem.unknowns, *(RATE + name for name in self.rates))
+        paired = list(self._paired(unknowns))
+        self.pressures = frozenset(
+            test for _, residual, test in paired if self._is_constraint(residual, test, paired)
+        )
         values, others = self._conditions()
         equations = []
-        for name, residual, test in self._paired(unknowns):
-            fluxes, rest = self._fluxes(name, residual)
+        for name, residual, test in paired:
+            fluxes, rest = self._fluxes(name, residual, test)
             equations.append(
-                WeakEquation(name=name, test=test, fluxes=fluxes, rest=rest, residual=residual)
+                WeakEquation(
+                    name=name,
+                    test=test,
+                    fluxes=fluxes,
+                    rest=rest,
+                    residual=residual,
+                    is_constraint=test in self.pressures,
+                )
             )
-        closed = self._closed(equations, values, others)
+        closed, checks = self._closed(equations, values, others)
         return WeakForm(
             shape=self.shape,
             coordinates=self.names,
@@ -194,6 +239,9 @@ class _WeakDerivation:
             equations=closed,
             values=values,
             start=self._start(unknowns, closed),
+            pressures=self.pressures,
+            levels=self._levels(closed, others),
+            checks=checks,
         )
 
     def _field(self, unknown: str, *along: int) -> Field:
@@ -224,15 +272,14 @@ class _WeakDerivation:
 
         def fits(residual: Node, unknown: str) -> int:
             inner = unknown.removeprefix(RATE)
-            second = any(
-                f.unknown == inner and sum(f.orders[axis] for axis in self.space) == 2
-                for f in fields(residual)
-            )
+            orders = [f.orders for f in fields(residual) if f.unknown == inner]
+            second = any(sum(of[axis] for axis in self.space) == 2 for of in orders)
+            along_one = sum(of[axis] == 2 for of in orders for axis in self.space)
             moves = any(
                 f.unknown == unknown and self.time is not None and f.orders[self.time]
                 for f in fields(residual)
             )
-            return 2 * second + moves
+            return 6 * second + 3 * moves + along_one
 
         best = max(
             permutations(left),
@@ -241,10 +288,46 @@ class _WeakDerivation:
         for (name, residual), unknown in zip(equations, best, strict=True):
             yield name, residual, unknown
 
-    def _fluxes(self, name: str, residual: Node) -> tuple[dict[int, Node], Node]:
-        """F and r of an equation: as the spec writes it, and of what is left second derivatives."""
+    def _is_constraint(
+        self, residual: Node, test: str, paired: Sequence[tuple[str, Node, str]]
+    ) -> bool:
+        """Whether an unknown is a pressure: its equation holds no derivative of it and none of
+        second order or in time, and its first derivatives occur where others have second ones.
+        """
+
+        def order(f: Field) -> int:
+            return sum(f.orders[axis] for axis in self.space)
+
+        def moves(f: Field) -> bool:
+            return self.time is not None and f.orders[self.time] > 0
+
+        holds_more = any(
+            moves(f) or order(f) > 1 or (f.unknown == test and any(f.orders))
+            for f in fields(residual)
+        )
+        pushed = [
+            (other, unknown)
+            for _, other, unknown in paired
+            if any(f.unknown == test and any(f.orders) for f in fields(other))
+        ]
+        return (
+            not holds_more
+            and bool(pushed)
+            and all(
+                any(f.unknown == unknown and order(f) == 2 for f in fields(other))
+                and not any(f.unknown == test and (order(f) > 1 or moves(f)) for f in fields(other))
+                for other, unknown in pushed
+            )
+        )
+
+    def _fluxes(self, name: str, residual: Node, test: str) -> tuple[dict[int, Node], Node]:
+        """F and r of an equation: as the spec writes it, and of what is left second derivatives and
+        the gradients of pressures.
+        """
         fluxes: dict[int, Node] = {}
         rest = residual
+        if test in self.pressures:
+            return fluxes, rest
         balance = next((b for b in self.problem.balances if b.name == name), None)
         if balance is not None and not self.rates:
             fluxes, rest = dict(balance.fluxes), balance.rest
@@ -265,6 +348,16 @@ class _WeakDerivation:
                 drift = call("*", differentiate(half, self.names[second], self.names), slope)
                 rest = call("-", rest, drift)
             rest = substitute(rest, {f: ZERO})
+        for f in sorted(fields(rest), key=lambda f: (f.unknown, f.orders)):
+            along = [axis for axis in self.space if f.orders[axis]]
+            factor = partial(rest, f)
+            if f.unknown not in self.pressures or not along or fields(factor):
+                continue
+            (axis,) = along
+            pressure = self._field(f.unknown)
+            fluxes[axis] = call("+", fluxes.get(axis, ZERO), call("*", factor, pressure))
+            drift = call("*", differentiate(factor, self.names[axis], self.names), pressure)
+            rest = call("-", substitute(rest, {f: ZERO}), drift)
         for tree in (rest, *fluxes.values()):
             if any(sum(g.orders[axis] for axis in self.space) > 1 for g in fields(tree)):
                 raise ReferenceRefusedError(f"the equation '{name}' has no weak form")
@@ -281,7 +374,7 @@ class _WeakDerivation:
             for residual in term.residuals if pieces else ():
                 value = self._value(residual)
                 for piece in pieces:
-                    if value is None:
+                    if value is None or value[0] in self.pressures:
                         others.setdefault(piece, []).append((term.name, residual))
                     elif piece in values.setdefault(value[0], {}):
                         raise ReferenceRefusedError(
@@ -314,9 +407,13 @@ class _WeakDerivation:
         equations: Sequence[WeakEquation],
         values: Mapping[str, Mapping[BoundaryPiece, Node]],
         others: Mapping[BoundaryPiece, Sequence[tuple[str, Node]]],
-    ) -> tuple[WeakEquation, ...]:
-        """The equations with what their fluxes are at the boundary."""
+    ) -> tuple[tuple[WeakEquation, ...], tuple[Check, ...]]:
+        """The equations with what their fluxes are at the boundary, and the conditions that this
+        leaves over where there is a pressure.
+        """
         ends: list[dict[BoundaryPiece, Node]] = [{} for _ in equations]
+        constraints = [equation.residual for equation in equations if equation.is_constraint]
+        checks: list[Check] = []
         for piece in self.shape.pieces:
             free = [
                 i
@@ -324,46 +421,117 @@ class _WeakDerivation:
                 if equation.fluxes and piece not in values.get(equation.test, {})
             ]
             given = others.get(piece, [])
-            if len(free) != len(given):
+            has_more = bool(free) and bool(constraints) and len(given) > len(free)
+            if len(free) != len(given) and not has_more:
                 tests = [equations[i].test.removeprefix(RATE) for i in free]
+                hint = ""
+                if self.pressures and len(given) < len(free):
+                    hint = f"; where a fluid flows out freely, write nu*{tests[0]}_n - "
+                    hint += f"{min(self.pressures)} = 0 for the velocity across, v_n = 0 along"
                 raise ReferenceRefusedError(
                     f"a part of the boundary has {len(given)} conditions on fluxes for "
-                    f"{len(free)} unknowns that are not given there ({listed(tests)})"
+                    f"{len(free)} unknowns that are not given there ({listed(tests)}){hint}"
                 )
-            for order in permutations(given):
+            for order in permutations(given, len(free)):
                 made = [
-                    self._end(equations[i], residual, piece)
+                    self._end(equations[i], residual, piece, constraints)
                     for i, (_, residual) in zip(free, order, strict=True)
                 ]
                 if all(end is not None for end in made):
                     for i, end in zip(free, made, strict=True):
                         if end is not None:
                             ends[i][piece] = end
+                    checks += [
+                        Check(name=name, residual=residual, piece=piece)
+                        for name, residual in given
+                        if (name, residual) not in order
+                    ]
                     break
             else:
                 raise ReferenceRefusedError(
                     f"{listed(f'{name!r}' for name, _ in given)} do not give the flux of an "
                     "equation at the boundary"
                 )
-        return tuple(
+        closed = [
             replace(equation, ends=of_equation)
             for equation, of_equation in zip(equations, ends, strict=True)
-        )
+        ]
+        return tuple(closed), tuple(checks)
 
-    def _end(self, equation: WeakEquation, residual: Node, piece: BoundaryPiece) -> Node | None:
+    def _levels(
+        self,
+        equations: Sequence[WeakEquation],
+        others: Mapping[BoundaryPiece, Sequence[tuple[str, Node]]],
+    ) -> dict[str, PressureLevel]:
+        """What fixes the pressures that equations and conditions hold in derivatives alone."""
+        given: dict[str, tuple[str, PressureLevel]] = {}
+        axes = set(self.space)
+        for term in self.terms:
+            region, point = term.region, None
+            if isinstance(region, AtPlace) and set(region.values) == axes:
+                point = np.array([region.values[axis] for axis in self.space])
+            elif not (isinstance(region, IntegralOver) and set(region.axes) == axes):
+                if isinstance(region, AtPlace | IntegralOver):
+                    raise ReferenceRefusedError(f"'{term.name}' holds inside of the domain")
+                continue
+            for residual in term.residuals:
+                value = self._value(residual)
+                if value is None or value[0] not in self.pressures or value[0] in given:
+                    raise ReferenceRefusedError(
+                        f"'{term.name}' holds inside of the domain and is not the one value of a "
+                        "pressure"
+                    )
+                given[value[0]] = term.name, PressureLevel(residual=residual, point=point)
+        trees = [equation.residual for equation in equations]
+        trees += [residual for pairs in others.values() for _, residual in pairs]
+        for name in sorted(self.pressures):
+            is_free = not any(self._field(name) in fields(tree) for tree in trees)
+            if is_free and name not in given:
+                raise ReferenceRefusedError(
+                    f"any constant may be added to '{name}': give its value at a point"
+                )
+            ends = [tree for equation in equations for tree in equation.ends.values()]
+            if is_free and any(self._field(name) in fields(tree) for tree in ends):
+                raise ReferenceRefusedError(
+                    f"where a fluid flows out, '{name}' is part of what is given: write it into a "
+                    f"condition there, as nu*u_x - {name} = 0, in place of its value at a point"
+                )
+            if not is_free and name in given:
+                raise ReferenceRefusedError(
+                    f"'{name}' is given by '{given[name][0]}' and has its level already, from an "
+                    "equation or from a condition on the boundary that holds it"
+                )
+        return {name: level for name, (_, level) in given.items()}
+
+    def _end(
+        self,
+        equation: WeakEquation,
+        residual: Node,
+        piece: BoundaryPiece,
+        constraints: Sequence[Node],
+    ) -> Node | None:
         """F·n − λ c; None where derivatives along the normal are left in it."""
         flux: Node = ZERO
         for axis, normal in zip(self.space, self.normal, strict=True):
             flux = call("+", flux, call("*", normal, equation.fluxes.get(axis, ZERO)))
         inner = equation.test.removeprefix(RATE)
         above, below = self._along_normal(flux, inner), self._along_normal(residual, inner)
-        if below == ZERO:
-            return None
-        end = call("-", flux, call("*", call("/", above, below), residual))
+        if below != ZERO:
+            end = call("-", flux, call("*", call("/", above, below), residual))
+        else:
+            end = flux
+            held = {f for f in fields(residual) if f.unknown in self.pressures} & fields(flux)
+            if len(held) != 1:
+                return None
+            (pressure,) = held
+            share = call("/", partial(flux, pressure), partial(residual, pressure))
+            end = call("-", flux, call("*", share, residual))
+            for constraint in constraints:
+                if (along := self._along_normal(constraint, inner)) != ZERO:
+                    end = call("-", end, call("*", call("/", above, along), constraint))
         unknowns = {f.unknown for f in fields(end)}
-        points, normals = on_pieces([piece], np.linspace(0.05, 0.95, N_TRIED))
-        random = np.random.default_rng(0)
-        columns = self._columns(points, normals, random)
+        some, random = piece.some(N_TRIED), np.random.default_rng(0)
+        columns = self._columns(some.points, some.normals, random)
         known = {f: random.uniform(0.5, 1.5, N_TRIED) for f in fields(end)}
         for unknown in unknowns:
             tree = self._along_normal(end, unknown)

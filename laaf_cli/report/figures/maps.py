@@ -14,6 +14,7 @@ from matplotlib.path import Path
 
 from laaf_cli.arrays import Array
 from laaf_cli.problem import shape_of
+from laaf_cli.problem.shapes.plane_shape import PlaneShape
 from laaf_cli.report.figures.canvas import RowPlan, label_outer, plain
 from laaf_cli.report.figures.curves import mark_observations
 from laaf_cli.report.figures.run_data import RunData
@@ -40,14 +41,14 @@ class FieldMap:
 
 @dataclass(frozen=True, kw_only=True)
 class Plane:
-    """The names of the coordinates of a map; is_space where both are lengths of one unit; the lines
-    [n, 2] around what is drawn, where that is a shape, itself on the left of them.
+    """The names of the coordinates of a map; is_space where both are lengths of one unit; the shape
+    that is drawn, where there is one.
     """
 
     horizontal: str
     vertical: str
     is_space: bool
-    outlines: Sequence[Array] = ()
+    shape: PlaneShape | None = None
 
 
 def plane_of(run: RunData) -> Plane:
@@ -57,8 +58,8 @@ def plane_of(run: RunData) -> Plane:
     if len(run.space) == 1 and run.time is not None:
         return Plane(horizontal=run.time, vertical=run.space[0], is_space=False)
     shape = shape_of(run.spec)
-    outlines = [] if shape is None else shape.outlines()
-    return Plane(horizontal=run.space[0], vertical=run.space[1], is_space=True, outlines=outlines)
+    in_plane = shape if isinstance(shape, PlaneShape) else None
+    return Plane(horizontal=run.space[0], vertical=run.space[1], is_space=True, shape=in_plane)
 
 
 def panel_width(plane: Plane, field_map: FieldMap, height: float) -> float | None:
@@ -120,13 +121,13 @@ def draw_map(axes: Axes, field_map: FieldMap, plane: Plane, scale: ColorScale) -
         # of NaN.
         values = np.where(values == 0, scale.norm.vmin, values)
     x, y = field_map.horizontal, field_map.vertical
-    if plane.outlines:
-        values = _filled(values)
+    if plane.shape is not None:
+        values = filled(values)
     mesh = axes.pcolormesh(
         x, y, values, norm=scale.norm, cmap=scale.colormap, shading="nearest", rasterized=True
     )
-    if plane.outlines:
-        paths = [Path(line, closed=True) for line in plane.outlines]
+    if plane.shape is not None:
+        paths = [Path(line, closed=True) for line in plane.shape.outlines()]
         edge = PathPatch(Path.make_compound_path(*paths), fill=False, linewidth=0.6)
         axes.add_patch(edge)
         mesh.set_clip_path(edge)
@@ -140,7 +141,7 @@ def draw_map(axes: Axes, field_map: FieldMap, plane: Plane, scale: ColorScale) -
     return mesh
 
 
-def _filled(values: Array) -> Array:
+def filled(values: Array) -> Array:
     """A field with the nearest values outside of its shape, so that cells on the edge have one."""
     from scipy.ndimage import distance_transform_edt
 

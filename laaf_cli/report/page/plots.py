@@ -21,7 +21,8 @@ from bokeh.plotting import figure
 from matplotlib.colors import LogNorm, to_hex
 
 from laaf_cli.arrays import Array
-from laaf_cli.report.figures.maps import plane_of
+from laaf_cli.problem.shapes.plane_shape import PlaneShape
+from laaf_cli.report.figures.maps import filled, plane_of
 from laaf_cli.report.figures.run_data import RunData
 from laaf_cli.report.figures.scales import ColorScale, error_scale, field_scale
 from laaf_cli.report.figures.slopes import LAYER_COLORS
@@ -196,6 +197,8 @@ def _map_plots(
         frames = np.moveaxis(values, -1, 0) if values.ndim == 3 else values[None]
         if plane.is_space:
             frames = frames.swapaxes(1, 2)
+        if plane.shape is not None:
+            frames = _up_to_the_edge(frames, horizontal, vertical, plane.shape)
         frames = np.ascontiguousarray(frames, dtype=np.float32)
         columns = {"image": [frames[-1].copy()]} | ({"frames": [frames]} if len(frames) > 1 else {})
         source = ColumnDataSource(columns, name=f"{unknown} {name}")
@@ -240,6 +243,19 @@ def _map_plots(
             plot.add_layout(moment)
             plot.js_on_event("tap", CustomJS(code="window.showTime(cb_obj.x)"))
         yield f"{unknown} {name}", plot
+
+
+def _up_to_the_edge(frames: Array, x: Array, y: Array, shape: PlaneShape) -> Array:
+    """Frames [n, vertical, horizontal] in smaller pixels, those within a shape alone, so that its
+    edge does not end in steps.
+    """
+    n = max(1, min(-(-SIDE // min(len(x), len(y))), int((MAX_VALUES / frames.size) ** 0.5)))
+    fine = np.stack([filled(frame) for frame in frames]).repeat(n, axis=1).repeat(n, axis=2)
+    places = [
+        axis[0] + _step(axis) * ((np.arange(n * len(axis)) + 0.5) / n - 0.5) for axis in (x, y)
+    ]
+    points = np.stack([grid.ravel() for grid in np.meshgrid(*places)], axis=1)
+    return np.where((shape.level(points) <= 0).reshape(fine.shape[1:]), fine, np.nan)
 
 
 def _step(axis: Array) -> float:

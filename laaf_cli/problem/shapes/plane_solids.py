@@ -1,66 +1,23 @@
-"""The table of primitives: for each an inside, by the sign of a function, and a boundary of smooth
-curves.
+"""The primitives of the plane: for each an inside, by the sign of a function, and a boundary of
+smooth curves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from laaf_cli.arrays import Array
-from laaf_cli.problem.shapes.curves import Arc, Motion, PlaneCurve, StraightLine
+from laaf_cli.problem.shapes.curves import Arc, StraightLine
+from laaf_cli.problem.shapes.mesh_file import Outline
+from laaf_cli.problem.shapes.solid import BOX, NoSolidError, Primitive, Solid, positive
 
-BOX = "box"
-"""The primitive that is the whole box of the coordinates."""
+MESH = "mesh"
+"""The kind of what a mesh fills."""
 
-
-Level = Callable[[Array], Array]
-
-
-class NoSolidError(Exception):
-    """Numbers that make no primitive, with the reason."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Solid:
-    """A primitive at its place."""
-
-    kind: str
-    """Its name in the table."""
-    level: Level
-    """Points [n, 2] → [n], negative inside, positive outside, 0 on the boundary."""
-    curves: tuple[PlaneCurve, ...]
-    """The boundary, the solid on the left of each."""
-
-    def moved(self, motion: Motion) -> Solid:
-        """The solid after a motion."""
-        return Solid(
-            kind=self.kind,
-            level=partial(_moved_level, self.level, motion),
-            curves=tuple(curve.moved(motion) for curve in self.curves),
-        )
-
-
-def _moved_level(level: Level, motion: Motion, points: Array) -> Array:
-    return level(motion.before(points))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Primitive:
-    """A row of the table."""
-
-    arguments: str
-    """Their names, as messages show them."""
-    meaning: str
-    make: Callable[[Array, Array], Solid]
-    """The arguments [n], and lower and upper corner of the box [2, 2] → the solid; raises
-    NoSolidError.
-    """
-    n_arguments: int | None
-    """None for any even number from six on."""
+AT_A_TIME = 2_000_000
+"""Points × sides at a time, at most."""
 
 
 def polygon(corners: Array, kind: str = "polygon") -> Solid:
@@ -83,16 +40,39 @@ def polygon(corners: Array, kind: str = "polygon") -> Solid:
     return Solid(kind=kind, level=partial(_of_polygon, corners, along), curves=lines)
 
 
+def of_outline(outline: Outline) -> Solid:
+    """The inside of a mesh; the sides of one name are a kind of their own."""
+    starts = np.concatenate([line[:-1] for _, line in outline.runs])
+    along = np.concatenate([np.diff(line, axis=0) for _, line in outline.runs])
+    lines = tuple(StraightLine(start, side) for start, side in zip(starts, along, strict=True))
+    return Solid(kind=MESH, level=partial(_of_polygon, starts, along), curves=lines)
+
+
+def of_side(outline: Outline, name: str) -> Solid:
+    """What has the sides of one name for its boundary, and no inside."""
+    lines = [line for of, line in outline.runs if of == name]
+    starts = np.concatenate([line[:-1] for line in lines])
+    along = np.concatenate([np.diff(line, axis=0) for line in lines])
+    return Solid(kind=MESH, level=partial(_from_lines, starts, along))
+
+
+def _from_lines(starts: Array, along: Array, points: Array) -> Array:
+    return np.abs(_of_polygon(starts, along, points))
+
+
 def _of_polygon(corners: Array, along: Array, points: Array) -> Array:
-    least, is_inside = np.full(len(points), np.inf), np.zeros(len(points), dtype=bool)
-    for start, side in zip(corners, along, strict=True):
-        off = points - start
-        share = np.clip(off @ side / (side @ side), 0, 1)
-        least = np.minimum(least, np.linalg.norm(off - share[:, None] * side, axis=1))
-        crosses = (off[:, 1] < 0) != (off[:, 1] < side[1])
-        if side[1]:
-            is_inside ^= crosses & (off[:, 0] < off[:, 1] * side[0] / side[1])
-    return np.where(is_inside, -least, least)
+    """Args: corners, along: where sides begin, and to where they go, [n, 2] in any order."""
+    if len(points) * len(corners) > AT_A_TIME and len(points) > 1:
+        parts = np.array_split(
+            points, min(len(points), 1 + len(points) * len(corners) // AT_A_TIME)
+        )
+        return np.concatenate([_of_polygon(corners, along, part) for part in parts])
+    x, y = (points[:, None, i] - corners[:, i] for i in range(2))
+    u, v = along.T
+    share = np.clip((x * u + y * v) / (u * u + v * v), 0, 1)
+    nearest = np.hypot(x - share * u, y - share * v).min(1)
+    crosses = ((y < 0) != (y < v)) & (x * np.abs(v) < y * u * np.sign(v))
+    return np.where(crosses.sum(1) % 2 == 1, -nearest, nearest)
 
 
 def rectangle(lower: Array, upper: Array, kind: str) -> Solid:
@@ -102,47 +82,44 @@ def rectangle(lower: Array, upper: Array, kind: str) -> Solid:
         raise NoSolidError("it has no width or no height")
     (x0, y0), (x1, y1) = lower, upper
     sides = polygon(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])).curves
-    level = partial(_of_rectangle, (lower + upper) / 2, (upper - lower) / 2)
+    level = partial(of_box, (lower + upper) / 2, (upper - lower) / 2)
     return Solid(kind=kind, level=level, curves=sides)
 
 
-def _of_rectangle(middle: Array, half: Array, points: Array) -> Array:
+def of_box(middle: Array, half: Array, points: Array) -> Array:
+    """The level of a box about its middle [d], with half its sides [d]."""
     return np.max(np.abs(points - middle) - half, 1)
 
 
 def _circle(center: Array, radius: float, *, turned: bool = False) -> Arc:
-    _positive(radius)
+    positive(radius)
     sweep = -2 * np.pi if turned else 2 * np.pi
     return Arc(
         center=center, first=np.array([radius, 0.0]), second=np.array([0.0, radius]), sweep=sweep
     )
 
 
-def _positive(*lengths: float) -> None:
-    for length in lengths:
-        if not length > 0:
-            raise NoSolidError(f"a length of {length:g} is not positive")
-
-
 def _disk(numbers: Array, _box: Array) -> Solid:
     center, radius = numbers[:2], float(numbers[2])
     circle = _circle(center, radius)
-    return Solid(kind="disk", level=partial(_of_ring, center, -1.0, radius), curves=(circle,))
+    return Solid(kind="disk", level=partial(of_ring, center, -1.0, radius), curves=(circle,))
 
 
-def _of_ring(center: Array, inner: float, outer: float, points: Array) -> Array:
+def of_ring(center: Array, inner: float, outer: float, points: Array) -> Array:
+    """The level of all at distances [inner, outer] from a point [d]."""
     distance = np.linalg.norm(points - center, axis=1)
     return np.maximum(distance - outer, inner - distance)
 
 
 def _ellipse(numbers: Array, _box: Array) -> Solid:
     center, half = numbers[:2], numbers[2:]
-    _positive(*half.tolist())
+    positive(*half.tolist())
     arc = Arc(center=center, first=np.array([half[0], 0.0]), second=np.array([0.0, half[1]]))
-    return Solid(kind="ellipse", level=partial(_of_ellipse, center, half), curves=(arc,))
+    return Solid(kind="ellipse", level=partial(of_ellipse, center, half), curves=(arc,))
 
 
-def _of_ellipse(center: Array, half: Array, points: Array) -> Array:
+def of_ellipse(center: Array, half: Array, points: Array) -> Array:
+    """The level of an ellipse or ellipsoid with half-axes [d]."""
     return half.min() * (np.linalg.norm((points - center) / half, axis=1) - 1)
 
 
@@ -151,12 +128,12 @@ def _annulus(numbers: Array, _box: Array) -> Solid:
     if not inner < outer:
         raise NoSolidError(f"its inner radius {inner:g} is not less than the outer {outer:g}")
     curves = (_circle(center, outer), _circle(center, inner, turned=True))
-    return Solid(kind="annulus", level=partial(_of_ring, center, inner, outer), curves=curves)
+    return Solid(kind="annulus", level=partial(of_ring, center, inner, outer), curves=curves)
 
 
 def _capsule(numbers: Array, _box: Array) -> Solid:
     start, end, radius = numbers[:2], numbers[2:4], float(numbers[4])
-    _positive(radius, float(np.linalg.norm(end - start)))
+    positive(radius, float(np.linalg.norm(end - start)))
     along = (end - start) / np.linalg.norm(end - start)
     left = radius * np.array([-along[1], along[0]])
     curves = (
@@ -165,11 +142,12 @@ def _capsule(numbers: Array, _box: Array) -> Solid:
         StraightLine(end + left, start - end),
         Arc(center=start, first=left, second=-radius * along, sweep=np.pi),
     )
-    level = partial(_of_capsule, start, end - start, radius)
+    level = partial(of_capsule, start, end - start, radius)
     return Solid(kind="capsule", level=level, curves=curves)
 
 
-def _of_capsule(start: Array, side: Array, radius: float, points: Array) -> Array:
+def of_capsule(start: Array, side: Array, radius: float, points: Array) -> Array:
+    """The level of all within a radius of the line from a point [d] along a vector [d]."""
     share = np.clip((points - start) @ side / (side @ side), 0, 1)
     return np.linalg.norm(points - start - share[:, None] * side, axis=1) - radius
 
@@ -184,12 +162,13 @@ def _halfplane(numbers: Array, box: Array) -> Solid:
     along = reach * np.array([-normal[1], normal[0]])
     return Solid(
         kind="halfplane",
-        level=partial(_of_halfplane, place, normal),
+        level=partial(of_halfspace, place, normal),
         curves=(StraightLine(place - along, 2 * along),),
     )
 
 
-def _of_halfplane(place: Array, normal: Array, points: Array) -> Array:
+def of_halfspace(place: Array, normal: Array, points: Array) -> Array:
+    """The level of what a unit normal [d] at a place [d] leaves."""
     return (points - place) @ normal
 
 
@@ -197,7 +176,7 @@ def _rectangle(numbers: Array, _box: Array) -> Solid:
     return rectangle(numbers[:2], numbers[2:], "rectangle")
 
 
-PRIMITIVES: dict[str, Primitive] = {
+OF_PLANE: dict[str, Primitive] = {
     BOX: Primitive(
         arguments="",
         meaning="the ranges of the coordinates",
