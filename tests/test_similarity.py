@@ -357,13 +357,18 @@ def test_faults(given: str, what: str) -> None:
 
 
 def test_what_has_two_values_has_no_error() -> None:
-    text = heat("u = 0", "u = 1", "u = -1") + "reference: {exact: {u: 1 - x}}"
+    """At two corners, at the break of the start and at that of the right side."""
+    text = (
+        heat("u = where(x < 1, 0, 0.5)", "u = 1", "u = where(t < 1.5, -1, -2)")
+        + "reference: {exact: {u: 1 - x}}"
+    )
     text = text.replace("least-squares}", "least-squares, features: 30, windows: 1}")
     with pytest.warns(laaf.LaafWarning):
         run = laaf.solve(yaml.safe_load(text), progress=False)
     reference, solution = run.reference["u"], run.solution["u"]
-    assert np.isnan(reference.sel(t=1.0, x=[0.0, 2.0])).all()
-    assert int(np.isnan(reference).sum()) == 2
+    assert np.isnan(reference.sel(t=1.0, x=[0.0, 1.0, 2.0])).all()
+    assert np.isnan(reference.sel(t=1.5, x=2.0))
+    assert int(np.isnan(reference).sum()) == 4
     error = math.sqrt(float(((solution - reference) ** 2).sum() / (reference**2).sum()))
     assert run.relative_l2["u"] == pytest.approx(error, rel=1e-12)
     assert run.attributes["relative_l2"] == pytest.approx(error, rel=1e-6)

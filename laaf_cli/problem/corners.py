@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
 from laaf_cli.expression import NUMPY, Field, Node, evaluate, fields, functions, nodes, symbols
@@ -23,6 +24,10 @@ N_ON_FACE = 50
 SMALL = 1e-4
 """A smaller difference, relative to the largest value, is ignored: that of a wave that is cut
 off.
+"""
+
+CLOSE = 1e-9
+"""The distance, of the length of the domain, on both sides of a point across which a value jumps.
 """
 
 MAX_WORK = 50_000
@@ -57,6 +62,20 @@ class FaceCondition:
             holds = self.term.region.holds(points, domain)
             return np.where(is_linear & holds, zero / (zero - one) + 0.0, np.nan)
 
+    def jumps(self, points: Array, domain: Domain) -> NDArray[np.bool_]:
+        """At which points [n, d] of its face the value that it gives jumps."""
+        is_jump = np.zeros(len(points), dtype=bool)
+        for axis in range(domain.dimension):
+            if axis == self.face.axis:
+                continue
+            step = np.zeros(domain.dimension)
+            step[axis] = CLOSE * (domain.upper[axis] - domain.lower[axis])
+            before, after = self.values(points - step, domain), self.values(points + step, domain)
+            with np.errstate(all="ignore"):
+                size = np.nanmax(np.abs([before, after]), initial=0.0)
+                is_jump |= np.abs(after - before) > SMALL * size
+        return is_jump
+
 
 def corner_warnings(domain: Domain, terms: Sequence[Term]) -> Iterator[str]:
     """A sentence for each pair of conditions that give an unknown two values where they meet."""
@@ -84,18 +103,22 @@ def corner_warnings(domain: Domain, terms: Sequence[Term]) -> Iterator[str]:
 def without_two_values(
     domain: Domain, terms: Sequence[Term], points: Array, values: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """Values of unknowns at points [n, d], NaN at those at which two conditions give two: there the
-    solution has none.
+    """Values of unknowns at points [n, d], NaN at those at which the solution has none, for two
+    conditions give two, or what one gives jumps.
     """
-    known = dict(values)
+    known = {name: of_name.copy() for name, of_name in values.items()}
+    for condition in face_conditions(domain, terms):
+        on_face = np.flatnonzero(points[:, condition.face.axis] == condition.face.value)
+        if condition.unknown in known and len(on_face):
+            is_jump = condition.jumps(points[on_face], domain)
+            known[condition.unknown][on_face[is_jump]] = np.nan
     for meeting in _meetings(domain, terms):
         name = meeting.conditions[0].unknown
-        on_both = np.ones(len(points), dtype=bool)
-        for condition in meeting.conditions:
-            on_both &= points[:, condition.face.axis] == condition.face.value
-        if name in known and on_both.any():
-            known[name] = known[name].copy()
-            known[name][on_both.nonzero()[0][meeting.differ(points[on_both], domain)[0]]] = np.nan
+        faces = [condition.face for condition in meeting.conditions]
+        is_on = [points[:, face.axis] == face.value for face in faces]
+        on_both = np.flatnonzero(np.logical_and(*is_on))
+        if name in known and len(on_both):
+            known[name][on_both[meeting.differ(points[on_both], domain)[0]]] = np.nan
     return known
 
 
