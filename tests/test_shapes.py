@@ -99,6 +99,16 @@ def test_triangles_fill_a_shape_up_to_its_boundary(text: str) -> None:
     assert shape.holds(made.points).all()
 
 
+def test_triangles_end_at_a_narrow_gap() -> None:
+    shape = shape_of("box - disk(0.49, 0, 0.5)")
+    made = triangulate(shape, 0.3)
+    middles = made.points[made.triangles].mean(1)
+    assert (np.linalg.norm(middles - [0.49, 0], axis=1) > 0.49).all()
+    assert triangle_areas(made.points, made.triangles).sum() == pytest.approx(
+        shape.measure, rel=5e-3
+    )
+
+
 def triangle_areas(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     a, b, c = (points[triangles[:, i]] for i in range(3))
     return np.linalg.det(np.stack([b - a, c - a], 1)) / 2
