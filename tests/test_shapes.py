@@ -99,6 +99,14 @@ def test_triangles_fill_a_shape_up_to_its_boundary(text: str) -> None:
     assert shape.holds(made.points).all()
 
 
+def test_triangles_end_at_a_narrow_gap() -> None:
+    shape = shape_of("box - rectangle(-0.9, -0.9, 0.9, 0.99)")
+    made = triangulate(shape, 0.3)
+    assert triangle_areas(made.points, made.triangles).sum() == pytest.approx(shape.measure)
+    off = np.abs(made.points[made.triangles].mean(1) - [0, 0.045]) - [0.9, 0.945]
+    assert (off.max(1) > 0).all()
+
+
 def triangle_areas(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     a, b, c = (points[triangles[:, i]] for i in range(3))
     return np.linalg.det(np.stack([b - a, c - a], 1)) / 2

@@ -171,7 +171,9 @@ class SurfacePiece(BoundaryPiece):
 
     @property
     def measure(self) -> float:
-        """∫ dA."""
+        """∫ dA; to about 1e-4 of it where what is cut out of it has corners, for lines miss what is
+        narrower there than the distance of their points.
+        """
         return float(self._nodes.areas.sum())
 
     @property
