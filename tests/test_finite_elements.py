@@ -139,6 +139,12 @@ def test_what_is_not_taken_in_space() -> None:
         read_weak_form(problem_of(moving + "evaluation: {grid: {x: 3, y: 3, z: 3, t: 2}}\n"))
 
 
+def test_a_box_that_is_too_thin() -> None:
+    yaml = "coordinates: {x: [0, 1.0e12], y: [0, 0.5]}\nunknowns: [u]\nequations: {p: laplacian(u) = 1}\nconditions: {c: {where: boundary, equation: u = 0}}\nreference: none\n"
+    with pytest.raises(ReferenceRefusedError, match="too thin for finite elements"):
+        read_weak_form(problem_of(yaml))
+
+
 IN_TIME = {
     "a nonlinear system": """\
 equations:

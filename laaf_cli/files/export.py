@@ -38,7 +38,7 @@ class SampledFields:
     """Texts that say where the fields come from, `title` among them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Format:
     """A row of the table: what it is for a person, what writes it, and how many coordinates it
     can hold.
@@ -229,12 +229,17 @@ def _write_vtu(path: Path, sampled: SampledFields) -> None:
 
 
 FORMATS: dict[str, Format] = {
-    ".csv": Format("text, one row per point", _write_csv),
-    ".npz": Format("NumPy arrays by name", _write_npz),
-    ".nc": Format("netCDF, for xarray", _write_netcdf),
-    ".vtk": Format("for ParaView, up to 3 coordinates", _write_vtk, max_coordinates=3),
+    ".csv": Format(description="text, one row per point", write=_write_csv),
+    ".npz": Format(description="NumPy arrays by name", write=_write_npz),
+    ".nc": Format(description="netCDF, for xarray", write=_write_netcdf),
+    ".vtk": Format(
+        description="for ParaView, up to 3 coordinates", write=_write_vtk, max_coordinates=3
+    ),
     ".vtu": Format(
-        "the same in cells, of a shape triangles", _write_vtu, max_coordinates=3, has_cells=True
+        description="the same in cells, of a shape triangles",
+        write=_write_vtu,
+        max_coordinates=3,
+        has_cells=True,
     ),
 }
 """File ending → format."""

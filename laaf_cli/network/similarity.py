@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 SMALLEST, FAR = 1e-9, 100.0
-"""The smallest width, relative to a length, that is told from 0; an η at which nothing has spread.
+"""The smallest width, relative to a length, that is not taken for 0; an η of what has not spread.
 """
 
 

@@ -111,7 +111,7 @@ def read_shape(reader: Reader) -> AnyShape | None:
     if domain.periodic:
         reader.fault(("periodic",), "a shape and periodic coordinates do not go together", "", True)
         return None
-    reading = _Reading(reader)
+    reading = _Reading(reader=reader)
     whole = reading.whole(text)
     body = None if whole is None else reading.body(("shape",), whole, "the shape")
     named = {name: reading.of_part(name) for name in names}
@@ -173,7 +173,7 @@ def _known(kinds: Mapping[str, Sequence[Solid]]) -> str:
     return f"It is made of: {listed(kinds)}."
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Reading:
     reader: Reader
     read: dict[str, Body | str | None] = field(default_factory=dict)

@@ -40,6 +40,7 @@ from laaf_cli.problem.regions import AtPlace, IntegralOver, OnParts
 from laaf_cli.problem.shapes.boundary import BoundaryPiece
 from laaf_cli.problem.shapes.read import box_shape
 from laaf_cli.problem.shapes.shape import AnyShape
+from laaf_cli.problem.shapes.solid import NoSolidError
 from laaf_cli.references.reference import ReferenceRefusedError
 from laaf_cli.text import listed
 
@@ -134,7 +135,10 @@ def read_weak_form(problem: Problem) -> WeakForm:
         raise ReferenceRefusedError(
             "the finite elements take time with two coordinates of space, not with three"
         )
-    shape = shape or box_shape(domain)
+    try:
+        shape = shape or box_shape(domain)
+    except NoSolidError:
+        raise ReferenceRefusedError("the box is too thin for finite elements") from None
     _check(problem, shape)
     return _WeakDerivation(problem, shape).form()
 
