@@ -74,6 +74,58 @@ def test_time_may_run_back() -> None:
             torch.testing.assert_close(one, sign * other)
 
 
+@pytest.mark.parametrize("time", [1e-4, 0.02, 1.0])
+def test_on_a_ring_all_is_periodic_and_diffuses(time: float) -> None:
+    ring = SimilarityVariable(
+        axis=0, place=0.3, time=1, start=0, diffusivity=0.7, velocity=-0.4, period=1.0
+    )
+    x = torch.linspace(0, 1, 7, dtype=torch.float64)
+    points = torch.stack([x, torch.full_like(x, time)], 1)
+    turned = points + torch.tensor([1.0, 0.0])
+    for orders in ((0, 0), (1, 0), (2, 1)):
+        pairs = zip(
+            ring.derivative(points, orders, 1.0, 0.5),
+            ring.derivative(turned, orders, 1.0, 0.5),
+            strict=True,
+        )
+        for one, other in pairs:
+            scale = max(1.0, float(one.abs().max()))
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-12 * scale)
+    points.requires_grad_()
+    plain = ring.derivative(points, (0, 0), 1.0, 0.5)
+    for orders in ((1, 0), (0, 1), (2, 0)):
+        found = ring.derivative(points.detach(), orders, 1.0, 0.5)
+        for values, slopes in zip(plain, found, strict=True):
+            expected = derived(values, points, orders).detach()
+            scale = max(1.0, float(expected.abs().max()))
+            torch.testing.assert_close(slopes, expected, rtol=0, atol=1e-9 * scale)
+
+
+def test_dye_on_a_ring() -> None:
+    text = """
+coordinates: {x: [0, 1], t: [0, 0.05]}
+unknowns: [c]
+equations: {carried: c_t + c_x = 0.05*c_xx}
+conditions: {start: {where: t = 0, equation: "c = where(x < 0.4, 1 + x, 0)"}}
+periodic: {x: true}
+training: [{optimizer: least-squares, features: 200, windows: 1}]
+reference: none
+"""
+    plan = plan_of(text)
+    places = [place for place, *_ in plan.spec.network.similarity["x"]]
+    assert places == pytest.approx([0, 0.4])
+    solution = laaf.solve(yaml.safe_load(text), progress=False).solution
+    x, t = solution["x"].values[:, None], solution["t"].values[None, 1:]
+    exact = np.zeros((x.size, t.size))
+    for k in range(-3, 4):  # each dye (1 + z) on [0, 0.4] about its own turn
+        z, width = x - t - k, np.sqrt(4 * 0.05 * t)
+        a, b = z / width, (z - 0.4) / width
+        exact += (1 + z) * (erf(a) - erf(b)) / 2
+        exact += width / (2 * math.sqrt(math.pi)) * (np.exp(-(a**2)) - np.exp(-(b**2)))
+    found = solution["c"].transpose("x", "t").values[:, 1:]
+    assert np.linalg.norm(found - exact) < 1e-6 * np.linalg.norm(exact)
+
+
 @pytest.mark.parametrize("center", [0.5, -0.5])
 def test_nothing_has_spread_before_it_starts(center: float) -> None:
     """Points on the face itself are seen as those inside, and not as those in between."""

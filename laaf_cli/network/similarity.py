@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+FAR_WIDTHS, MOST_PERIODS = 6, 30
+"""At how many widths nothing has spread; how many periods on both sides count."""
+
 SMALLEST, FAR = 1e-9, 100.0
 """The smallest width, relative to a length, that is not taken for 0; an η of what has not spread.
 """
@@ -37,6 +40,10 @@ class SimilarityVariable:
     """D, in units of x² over those of t; negative where time runs back from t₀."""
     velocity: float
     """v, in units of x over those of t."""
+    period: float | None = None
+    """That of x, L: a jump and a bend are at every c + k L then. Less 2 X/L and (X² + 2 D τ)/L
+    they are periodic, and diffuse as before.
+    """
 
     def distance(self, points: Tensor) -> Tensor:
         """X² + |4 D τ| at points [n, d]."""
@@ -67,13 +74,31 @@ class SimilarityVariable:
             share = math.comb(n_t, k) * self.diffusivity**k * (-self.velocity) ** (n_t - k)
             if share:
                 n = n_x + n_t + k
-                jump += share * _of_bend(n + 1, offset, width, eta)
-                bend += share * _of_bend(n, offset, width, eta)
+                jump += share * self._of_bends(n + 1, offset, width, eta)
+                bend += share * self._of_bends(n, offset, width, eta)
         return jump, bend / length
 
     def _offset(self, points: Tensor) -> tuple[Tensor, Tensor]:
         passed = points[:, self.time] - self.start
-        return points[:, self.axis] - self.place - self.velocity * passed, passed
+        offset = points[:, self.axis] - self.place - self.velocity * passed
+        if self.period is not None:
+            offset = offset - self.period * (offset / self.period).round()
+        return offset, passed
+
+    def _of_bends(self, order: int, offset: Tensor, width: Tensor, eta: Tensor) -> Tensor:
+        """The same as `_of_bend` of those at all c + k L."""
+        if self.period is None:
+            return _of_bend(order, offset, width, eta)
+        widest = float(width.detach().max()) if len(width) else 0.0
+        n = 1 + min(math.ceil(FAR_WIDTHS * widest / self.period), MOST_PERIODS)
+        total = torch.zeros_like(offset)
+        for k in range(-n, n + 1):
+            moved = offset - k * self.period
+            # A distance of its own each, so that the sum stays small.
+            total += _of_bend(order, moved, width, moved / width)
+            total -= abs(k) * self.period if order == 0 else 0.0
+        smooth = [offset**2 + width**2 / 2, 2 * offset, torch.full_like(offset, 2.0)]
+        return total - smooth[order] / self.period if order < len(smooth) else total
 
 
 def _of_bend(order: int, offset: Tensor, width: Tensor, eta: Tensor) -> Tensor:

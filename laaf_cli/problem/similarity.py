@@ -63,7 +63,7 @@ def similarity_variables(problem: Problem) -> dict[str, list[tuple[float, ...]]]
     start, found = _Start(problem, domain.time_axis), dict[str, list[tuple[float, ...]]]()
     try:
         for axis, name in enumerate(domain.coordinates):
-            if axis != domain.time_axis and axis not in domain.periodic:
+            if axis != domain.time_axis:
                 found[name] = list(start.along(axis))
     except ExpressionError:
         return {}  # formulas that are too large
@@ -206,7 +206,9 @@ class _Start:
         """
         domain = self.domain
         lower, upper = domain.lower[axis], domain.upper[axis]
-        for is_upper in (False, True):
+        if axis in domain.periodic and self._has_seam(axis):
+            yield lower, None, [()]
+        for is_upper in () if axis in domain.periodic else (False, True):
             conditions = [
                 (term, residual)
                 for term in self.problem.terms
@@ -222,6 +224,17 @@ class _Start:
                 yield (upper if is_upper else lower), is_upper, times
         for place in self._breaks(self.values.values(), axis):
             yield place, None, [()]
+
+    def _has_seam(self, axis: int) -> bool:
+        """Whether a value at the start jumps from the end of a periodic axis to its beginning."""
+        for tree in self.values.values():
+            first, last = (
+                self._evaluated(tree, self._at(self.points, axis, upper)) for upper in (False, True)
+            )
+            size = np.max(np.abs(self._evaluated(tree, self.points)))
+            if np.any(np.abs(last - first) > SMALL * size):
+                return True
+        return False
 
     def _breaks(self, trees: Iterable[Node], axis: int) -> list[float]:
         """The places inside of the domain at which formulas in one coordinate break."""

@@ -87,8 +87,6 @@ def _spread_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem)
         elif domain.time is None or name == domain.time:
             what = f"along '{name}' nothing spreads in time"
             hint = "Similarity variables are of a coordinate of space, in a problem with time."
-        elif domain.coordinates.index(name) in domain.periodic:
-            what = f"'{name}' is periodic, and a similarity variable is not"
         elif any(diffusivity == 0 for _, diffusivity, *_ in places):
             what, hint = "a diffusivity is 0", "What does not spread has no similarity variable."
         else:

@@ -116,7 +116,7 @@ def make_similarity(spec: RunSpec, domain: Domain) -> list[SimilarityVariable]:
         return []
     return [
         SimilarityVariable(
-            axis=domain.coordinates.index(name),
+            axis=(axis := domain.coordinates.index(name)),
             place=place,
             time=time,
             start=(domain.lower if diffusivity > 0 else domain.upper)[time]
@@ -124,6 +124,7 @@ def make_similarity(spec: RunSpec, domain: Domain) -> list[SimilarityVariable]:
             else start,
             diffusivity=diffusivity,
             velocity=velocity,
+            period=domain.upper[axis] - domain.lower[axis] if axis in domain.periodic else None,
         )
         for name, place, diffusivity, velocity, start in spec.network.spreading
     ]

@@ -91,5 +91,10 @@ def _drawn(
             center + offset,
             (domain.lower[variable.axis], domain.upper[variable.axis]),
         )
-        moved[:, variable.axis] = np.where((x < lower) | (x > upper), center - offset, x)
+        is_out = (x < lower) | (x > upper)
+        if variable.period is None:
+            x = np.where(is_out, center - offset, x)
+        else:
+            x = np.where(is_out, lower + (x - lower) % variable.period, x)
+        moved[:, variable.axis] = x
     return moved
