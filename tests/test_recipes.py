@@ -235,8 +235,10 @@ def test_a_figure_and_an_export_format(
         FORMATS,
         ".max",
         Format(
-            "one number",
-            lambda path, sampled: path.write_text(str(sampled.fields["u"].max()), encoding="utf-8"),
+            description="one number",
+            write=lambda path, sampled: path.write_text(
+                str(sampled.fields["u"].max()), encoding="utf-8"
+            ),
         ),
     )
     assert laaf("solve", "decay.yaml", "--slopes", "fixed", "--quiet").code == 0
