@@ -31,8 +31,7 @@ error* is absolute.
 
 NOTES = """Specs say more than the benchmark: the outflow of NS2d-CG and NS2d-LT is free, `nu*u_x - p = 0` and `v_x = 0`, for p = 0
 alone leaves the velocity undetermined; nothing leaves GS through its edges. Against the fields of the authors the
-reference agrees for NS2d-C to 2e-4 (u, v); their NS2d-CG differs from its statement near the outflow, by 3 % in u and
-30 % in v.
+reference agrees for NS2d-C to 2e-4 (u, v); their NS2d-CG differs from its statement near the outflow.
 """
 
 TABLE = (
