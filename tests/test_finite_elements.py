@@ -14,9 +14,9 @@ from laaf_cli.references import ReferenceRefusedError, make_reference
 from laaf_cli.references.reference import UNWATCHED, Watch
 from laaf_cli.references.shapes import finite_elements
 from laaf_cli.references.shapes.coefficients import coefficient
-from laaf_cli.references.shapes.discretisation import Discretisation2D
+from laaf_cli.references.shapes.derivation import read_weak_form
+from laaf_cli.references.shapes.discretisation import MeshDiscretisation
 from laaf_cli.references.shapes.finite_elements import FiniteElements
-from laaf_cli.references.shapes.weak_form import read_weak_form
 from laaf_cli.runs.plan import plan_one
 from laaf_cli.spec import ReferenceSpec, Text
 
@@ -143,6 +143,22 @@ def test_a_box_that_is_too_thin() -> None:
     yaml = "coordinates: {x: [0, 1.0e12], y: [0, 0.5]}\nunknowns: [u]\nequations: {p: laplacian(u) = 1}\nconditions: {c: {where: boundary, equation: u = 0}}\nreference: none\n"
     with pytest.raises(ReferenceRefusedError, match="too thin for finite elements"):
         read_weak_form(problem_of(yaml))
+
+
+def test_many_unknowns_are_paired_at_once() -> None:
+    """In any order of the equations and of the conditions: by what each holds, not by trial."""
+    names = [f"u{i}" for i in range(12)]
+    equations = "".join(f"  of_{name}: laplacian({name}) = {name}\n" for name in names[::-1])
+    conditions = "".join(
+        f"  flux_{name}: {{where: boundary, equation: {name}_n = 1}}\n"
+        for name in names[::2] + names[1::2]
+    )
+    yaml = f"{BOX}unknowns: [{', '.join(names)}]\nequations:\n{equations}conditions:\n{conditions}reference: none\n"
+    form = read_weak_form(problem_of(yaml))
+    assert [equation.name for equation in form.equations] == [
+        f"of_{equation.test}" for equation in form.equations
+    ]
+    assert all(len(equation.ends) == 4 for equation in form.equations)
 
 
 IN_TIME = {
@@ -275,14 +291,14 @@ def test_newtons_method_begins_with_a_thick_fluid(monkeypatch: pytest.MonkeyPatc
     edge = f"  edge: {{where: boundary, equation: {VELOCITY}}}\n"
     thin = flow(f"{edge}  level: {{integral: p}}\n", equations=FLOW.replace("nu: 0.1", "nu: 2e-4"))
     tried: list[float] = []
-    newton = Discretisation2D._newton
+    newton = MeshDiscretisation._newton
 
-    def told(self: Discretisation2D, watch: Watch, length: float) -> None:
+    def told(self: MeshDiscretisation, watch: Watch, length: float) -> None:
         tried.append(self.thickness.Get())
         newton(self, watch, length)
 
-    monkeypatch.setattr(Discretisation2D, "_newton", told)
-    on = Discretisation2D(read_weak_form(thin), 0.5, 4)
+    monkeypatch.setattr(MeshDiscretisation, "_newton", told)
+    on = MeshDiscretisation(read_weak_form(thin), 0.5, 4)
     (coefficients,) = on.step(UNWATCHED)
     assert max(tried) > 1 == tried[-1]
     point = np.array([[0.3, 0.4]])

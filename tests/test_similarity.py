@@ -21,6 +21,7 @@ from laaf_cli.network.inputs import Inputs
 from laaf_cli.network.similarity import SimilarityVariable
 from laaf_cli.problem import PointSet
 from laaf_cli.problem.similarity import MOST, similarity_variables
+from laaf_cli.report.run_report import RunReport
 from laaf_cli.training.least_squares.near_starts import FAR, NEAREST, near_starts
 
 VARIABLE = SimilarityVariable(axis=0, place=0.3, time=1, start=0.1, diffusivity=0.7, velocity=-0.4)
@@ -74,7 +75,7 @@ def test_time_may_run_back() -> None:
             torch.testing.assert_close(one, sign * other)
 
 
-@pytest.mark.parametrize("time", [1e-4, 0.02, 1.0])
+@pytest.mark.parametrize("time", [1e-4, 0.02, 1.0, 40.0, 1e200])
 def test_on_a_ring_all_is_periodic_and_diffuses(time: float) -> None:
     ring = SimilarityVariable(
         axis=0, place=0.3, time=1, start=0, diffusivity=0.7, velocity=-0.4, period=1.0
@@ -354,6 +355,34 @@ def test_points_near_a_start_count_less() -> None:
     np.testing.assert_allclose(near.row_weights, np.minimum(1, square / FAR))
 
 
+def test_points_stay_on_the_boundary_of_a_shape() -> None:
+    text = """
+coordinates: {x: [-1, 1], y: [-1, 1], t: [0, 1]}
+shape: disk(0, 0, 1)
+unknowns: [u]
+equations: {heat: u_t = u_xx + u_yy}
+conditions:
+  start: {where: t = 0, equation: "u = where(x < 0, 0, 1)"}
+  edge: {where: boundary, equation: u_n = 0}
+training: [{optimizer: least-squares}]
+reference: none
+"""
+    plan = plan_of(text)
+    domain, random = plan.problem.domain, np.random.default_rng(0)
+    variables = plan.make_network().inputs.similarity
+    assert [variable.axis for variable in variables] == [0]
+    terms = {term.name: term for term in plan.problem.trained_terms}
+    for name, radius in (("edge", 1.0), ("heat", None)):
+        drawn = terms[name].region.with_points(300, "uniform").draw(domain, random)
+        near = near_starts(drawn, variables, terms[name], domain, random)
+        if radius is not None:
+            np.testing.assert_allclose(np.hypot(*near.points[:, :2].T), radius)
+            assert near.symbols.keys() == drawn.symbols.keys()
+        else:
+            assert (near.points != drawn.points).any(1).mean() > 0.1
+            assert domain.inside(near.points).all()
+
+
 def test_all_engines_agree() -> None:
     text = heat("u = 0", "u = 1", "u = 0").replace("least-squares", "adam, iterations: 1")
     plan = plan_of(
@@ -408,7 +437,7 @@ def test_faults(given: str, what: str) -> None:
         plan_of(heat("u = 0", "u = 1", "u = 0"), f"network.similarity={given}")
 
 
-def test_what_has_two_values_has_no_error() -> None:
+def test_what_has_two_values_has_no_error(tmp_path: Path) -> None:
     """At two corners, at the break of the start and at that of the right side."""
     text = (
         heat("u = where(x < 1, 0, 0.5)", "u = 1", "u = where(t < 1.5, -1, -2)")
@@ -416,7 +445,7 @@ def test_what_has_two_values_has_no_error() -> None:
     )
     text = text.replace("least-squares}", "least-squares, features: 30, windows: 1}")
     with pytest.warns(laaf.LaafWarning):
-        run = laaf.solve(yaml.safe_load(text), progress=False)
+        run = laaf.solve(yaml.safe_load(text), progress=False, output=tmp_path / "run.h5")
     reference, solution = run.reference["u"], run.solution["u"]
     assert np.isnan(reference.sel(t=1.0, x=[0.0, 1.0, 2.0])).all()
     assert np.isnan(reference.sel(t=1.5, x=2.0))
@@ -424,3 +453,7 @@ def test_what_has_two_values_has_no_error() -> None:
     error = math.sqrt(float(((solution - reference) ** 2).sum() / (reference**2).sum()))
     assert run.relative_l2["u"] == pytest.approx(error, rel=1e-12)
     assert run.attributes["relative_l2"] == pytest.approx(error, rel=1e-6)
+    place = RunReport.read(tmp_path / "run.h5").errors["u"]
+    assert place.largest == pytest.approx(float(np.abs(solution - reference).max()))
+    assert place.half_share > 1 / reference.size
+    assert not np.isnan(reference.sel(**place.at))

@@ -14,7 +14,7 @@ from laaf_cli.expression.discontinuities import SAME, branch_breaks, switches, t
 from laaf_cli.expression.faults import ExpressionError, ExpressionFault, TooLargeError
 from laaf_cli.expression.interpolant import FIELD, Interpolant, interpolant
 from laaf_cli.expression.interpret import NUMPY, Backend, evaluate
-from laaf_cli.expression.linear import linear_coefficients, without
+from laaf_cli.expression.linear import linear_coefficients, solved_for, without
 from laaf_cli.expression.mathml import mathml
 from laaf_cli.expression.parse import parse, parse_comparison, parse_equation, parse_shape, sides
 from laaf_cli.expression.resolve import Scope, resolve

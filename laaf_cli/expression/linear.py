@@ -10,6 +10,7 @@ from laaf_cli.expression.analyse import fields, functions, nodes, symbols
 from laaf_cli.expression.differentiate import partial
 from laaf_cli.expression.faults import ExpressionError
 from laaf_cli.expression.functions import TABLE
+from laaf_cli.expression.simplify import call
 from laaf_cli.expression.substitute import substitute
 from laaf_cli.expression.tree import ZERO, Call, Field, Node
 
@@ -47,6 +48,17 @@ def linear_coefficients(tree: Node, varying: Collection[str] = ()) -> dict[Field
             ):
                 coefficients[field] = coefficient
     return coefficients
+
+
+def solved_for(tree: Node, field: Field) -> Node | None:
+    """The value of a field at which a tree is 0; None where ∂tree/∂field holds the field.
+
+    Raises ExpressionError where it has no finite value.
+    """
+    slope = partial(tree, field)
+    if field in fields(slope):
+        return None
+    return call("/", call("neg", substitute(tree, {field: ZERO})), slope)
 
 
 def without(tree: Node, linear: Mapping[Field, Node]) -> Node:

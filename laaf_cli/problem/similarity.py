@@ -19,13 +19,13 @@ from laaf_cli.expression import (
     Number,
     Symbol,
     branch_breaks,
-    call,
     differentiate,
     evaluate,
     fields,
     functions,
     nodes,
     partial,
+    solved_for,
     substitute,
     switches,
     symbols,
@@ -106,17 +106,17 @@ class _Start:
     @cached_property
     def values(self) -> dict[Field, Node]:
         """The unknowns at the start, those that one condition gives by a formula."""
-        values: dict[str, list[Node]] = {}
+        values: dict[str, list[Node | None]] = {}
         for term in self.problem.terms:
             if any(face.upper == self.is_upper for face in term.region.faces_along(self.time)):
                 for residual in term.residuals:
                     if len(held := fields(residual)) == 1 and not any(next(iter(held)).orders):
                         (field,) = held
-                        values.setdefault(field.unknown, []).append(_solved(residual, field))
+                        values.setdefault(field.unknown, []).append(solved_for(residual, field))
         return {
-            Field(name, (0,) * self.domain.dimension): trees[0]
-            for name, trees in values.items()
-            if len(trees) == 1 and self._is_formula(trees[0])
+            Field(name, (0,) * self.domain.dimension): tree
+            for name, (tree, *others) in values.items()
+            if tree is not None and not others and self._is_formula(tree)
         }
 
     def _is_formula(self, tree: Node) -> bool:
@@ -133,9 +133,8 @@ class _Start:
         rates: dict[Field, Node] = {}
         for field, equation in self.evolving.items():
             rate = self._moved(field, self.time)
-            solved = _solved(equation, rate)
-            tree = None if rate in fields(solved) else self._begun(solved)
-            if tree is not None:
+            solved = solved_for(equation, rate)
+            if solved is not None and (tree := self._begun(solved)) is not None:
                 rates[rate] = tree
         return rates
 
@@ -314,8 +313,8 @@ class _Start:
         for term in self.problem.terms:
             if any(face.upper == is_upper for face in term.region.faces_along(axis)):
                 for residual in term.residuals:
-                    if fields(residual) == {field}:
-                        yield _solved(residual, field)
+                    if fields(residual) == {field} and (value := solved_for(residual, field)):
+                        yield value
 
     def _spread(
         self,
@@ -338,10 +337,3 @@ class _Start:
             # What is carried out of the domain stays at its face.
             leaves = is_upper is not None and sign * velocity * (1 if is_upper else -1) > 0
             yield diffusivity, 0.0 if leaves or not np.isfinite(velocity) else velocity
-
-
-def _solved(residual: Node, field: Field) -> Node:
-    """A residual that is linear in a field, solved for that."""
-    nothing: Mapping[Field | Symbol, Node] = {field: Number(0.0)}
-    slope = partial(residual, field)
-    return call("neg", call("/", substitute(residual, nothing), slope))

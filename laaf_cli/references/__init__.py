@@ -18,9 +18,9 @@ from laaf_cli.references.reference import (
     ReferenceValues,
     Watch,
 )
+from laaf_cli.references.shapes.derivation import has_pressure
 from laaf_cli.references.shapes.finite_elements import FiniteElements, NotInstalledError
 from laaf_cli.references.shapes.on_shape import OnShape
-from laaf_cli.references.shapes.weak_form import has_pressure
 from laaf_cli.references.spectral import make_spectral
 from laaf_cli.references.tabulated import Tabulated
 from laaf_cli.spec import ReferenceSpec as ReferenceSpec
@@ -108,14 +108,8 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
             "with the true values of the learned constants it cannot be written "
             f"out: {error.faults[0].what}"
         )
-    ranked = [
-        (not row.comes_first(known), row.priority, row)
-        for row in REFERENCES.values()
-        if row.priority is not None
-    ]
-    rows = [row for *_, row in sorted(ranked, key=itemgetter(0, 1))]
     refusals = []
-    for row in rows if spec.kind == AUTO else [REFERENCES[spec.kind]]:
+    for row in _ranked(known) if spec.kind == AUTO else [REFERENCES[spec.kind]]:
         try:
             if unknown_constants and row.needs_constants:
                 raise ReferenceRefusedError(unknown_constants)
@@ -133,3 +127,13 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
     missing = [refusal for refusal in refusals if isinstance(refusal, NotInstalledError)]
     is_plain = problem.domain.shape is None and len(problem.domain.space) < IN_SPACE
     raise missing[0] if missing else refusals[0 if is_plain else -1]
+
+
+def _ranked(problem: Problem) -> list[ReferenceKind]:
+    """The rows that `auto` tries, in order."""
+    ranked = [
+        (not row.comes_first(problem), row.priority, row)
+        for row in REFERENCES.values()
+        if row.priority is not None
+    ]
+    return [row for *_, row in sorted(ranked, key=itemgetter(0, 1))]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import WithJsonSchema, computed_field
 
 from laaf_cli.arrays import Array
@@ -169,8 +170,6 @@ class RunReport(JsonRecord):
             reference, error = run.grid("reference"), run.grid("error")
             at_times = run.error_at_times() if len(run.spec.coordinates) > 1 else None
             known = reference.fields if reference is not None else {}
-            if run.spec.shape is not None:
-                known = {name: values[~np.isnan(values)] for name, values in known.items()}
             history, validation = run.history(), run.validation()
             relative = run.attributes["relative_l2"]
             columns = history.columns
@@ -181,7 +180,7 @@ class RunReport(JsonRecord):
                         error.axes,
                         values,
                         error.attributes[f"relative_l2_{name}"],
-                        has_shape=run.spec.shape is not None,
+                        is_known=~np.isnan(known[name]),
                     )
                     for name, values in error.fields.items()
                 }
@@ -234,12 +233,11 @@ class RunReport(JsonRecord):
 
 
 def _error_place(
-    axes: Mapping[str, Array], error: Array, relative_l2: Any, *, has_shape: bool
+    axes: Mapping[str, Array], error: Array, relative_l2: Any, *, is_known: NDArray[np.bool_]
 ) -> ErrorLocation:
-    size = error.size
-    if has_shape:  # outside of which there is no error
-        size, error = int((~np.isnan(error)).sum()), np.nan_to_num(error, nan=0.0)
-    squares = np.where(np.isfinite(error), error, np.inf).ravel() ** 2
+    """Args: is_known: where the reference has a value, and there is an error at all."""
+    error = np.where(is_known, np.where(np.isfinite(error), error, np.inf), 0.0)
+    squares = error.ravel() ** 2
     order = np.argsort(squares)[::-1]
     running = np.cumsum(squares[order])
     n_half = int(np.searchsorted(running, running[-1] / 2)) + 1 if np.isfinite(running[-1]) else 1
@@ -249,7 +247,7 @@ def _error_place(
         relative_l2=float(relative_l2),
         largest=float(np.sqrt(squares[order[0]])),
         at={name: float(axes[name][index[0]]) for name, index in zip(names, where, strict=True)},
-        half_share=n_half / size if running[-1] > 0 else 0.0,
+        half_share=n_half / int(is_known.sum()) if running[-1] > 0 else 0.0,
         half_box={
             name: (float(axes[name][index.min()]), float(axes[name][index.max()]))
             for name, index in zip(names, where, strict=True)

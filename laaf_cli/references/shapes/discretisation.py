@@ -48,7 +48,7 @@ boundary is one of polynomials, does not hold.
 """
 
 
-class Discretisation2D:
+class MeshDiscretisation:
     """The elements of a mesh, and Newton's method on them.
 
     Args:
@@ -384,7 +384,7 @@ class _Fields:
     """
 
     def __init__(
-        self, on: Discretisation2D, trials: Sequence[Any], stage: int, *, is_edge: bool = False
+        self, on: MeshDiscretisation, trials: Sequence[Any], stage: int, *, is_edge: bool = False
     ) -> None:
         import ngsolve as ng
 

@@ -28,9 +28,10 @@ from laaf_cli.references.reference import (
     zero_if_rounding,
 )
 from laaf_cli.references.shapes.coefficients import coefficient
-from laaf_cli.references.shapes.discretisation import N_STAGES, Discretisation2D
+from laaf_cli.references.shapes.derivation import read_weak_form
+from laaf_cli.references.shapes.discretisation import N_STAGES, MeshDiscretisation
 from laaf_cli.references.shapes.plane_mesh import corners
-from laaf_cli.references.shapes.weak_form import Check, WeakEquation, read_weak_form
+from laaf_cli.references.shapes.weak_form import Check, WeakEquation
 
 INSTALL = "pip install 'laaf[shapes]'"
 
@@ -79,10 +80,10 @@ N_PROBES, N_TIMES = 400, 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Level2D:
+class MeshLevel:
     """A solution on one level: the coefficients [n] of all unknowns, in steps with time."""
 
-    on: Discretisation2D
+    on: MeshDiscretisation
     coefficients: Array
     steps: Sequence[RadauStep] = ()
 
@@ -263,7 +264,7 @@ class FiniteElements(Reference):
         if find_spec("ngsolve") is None:
             raise NotInstalledError(f"the referee by finite elements needs NGSolve: {INSTALL}")
         self.unknowns, self.domain = problem.unknowns, problem.domain
-        self.levels: list[Level2D] = []
+        self.levels: list[MeshLevel] = []
         self.changes = np.zeros(0)  # errors at the probes, of each unknown
 
     def __getstate__(self) -> dict[str, object]:
@@ -291,12 +292,12 @@ class FiniteElements(Reference):
             time.perf_counter() - began,
         )
 
-    def _solved(self, watch: Watch) -> list[Level2D]:
+    def _solved(self, watch: Watch) -> list[MeshLevel]:
         """The last three levels."""
         if self.levels:
             return self.levels
         points = self._probes()
-        levels: list[Level2D] = []
+        levels: list[MeshLevel] = []
         values: list[Array] = []
         is_moving = self.form.time_axis is not None
         aim = AGREEMENT if self.dimension == 2 else AGREEMENT_IN_SPACE
@@ -388,15 +389,15 @@ class FiniteElements(Reference):
         return points
 
     def _level(
-        self, watch: Watch, before: Level2D | None, size: float, order: int, n_steps: int = 0
-    ) -> Level2D:
-        on = Discretisation2D(self.form, size, order)
+        self, watch: Watch, before: MeshLevel | None, size: float, order: int, n_steps: int = 0
+    ) -> MeshLevel:
+        on = MeshDiscretisation(self.form, size, order)
         axis = self.form.time_axis
         if axis is None:
             guess = None
             if before is not None:
                 guess = on.carried(before.on.values(before.coefficients))[None]
-            level = Level2D(on=on, coefficients=on.step(watch, guess=guess)[-1])
+            level = MeshLevel(on=on, coefficients=on.step(watch, guess=guess)[-1])
             return replace(level, coefficients=level.levelled(level.coefficients, 0.0))
         lower, upper = self.domain.lower[axis], self.domain.upper[axis]
         first = 4.0 ** -np.arange(N_QUARTERS, 0, -1) / n_steps
@@ -411,7 +412,7 @@ class FiniteElements(Reference):
             steps.append(RadauStep(begin, end - begin, np.concatenate([state[None], stages])))
             state = stages[-1]
             on.set_before(state)
-        return Level2D(on=on, coefficients=state, steps=steps)
+        return MeshLevel(on=on, coefficients=state, steps=steps)
 
 
 def _errors(values: Sequence[Array], dimension: int) -> Array:

@@ -39,22 +39,24 @@ def near_starts(
         for variable in similarity
         if term.region.extent(variable.time) is Extent.WHOLE and _reach(variable, domain) > 0
     ]
+    if not along:
+        return points
     moved, weights = points.points.copy(), np.ones(len(points))
     is_moved = random.random(len(points)) < SHARE
-    of_point = random.integers(max(1, len(along)), size=len(points))
+    of_point = random.integers(len(along), size=len(points))
     for k, variable in enumerate(along):
-        reach = _reach(variable, domain)
-        is_inside = term.region.extent(variable.axis) is Extent.WHOLE
-        is_there = is_inside | (moved[:, variable.axis] == variable.place)
+        # On a face across x, and on the boundary of a shape, points move in time alone.
+        on_face = term.region.extent(variable.axis) is not Extent.WHOLE or term.region.on_boundary
+        is_there = moved[:, variable.axis] == variable.place if on_face else True
         chosen = np.flatnonzero(is_moved & is_there & (of_point == k))
-        drawn = _drawn(variable, moved[chosen], reach, domain, random, on_face=not is_inside)
+        drawn = _drawn(variable, moved[chosen], domain, random, on_face=bool(on_face))
         is_kept = domain.inside(drawn)
         moved[chosen[is_kept]] = drawn[is_kept]
     for variable in along:
         square = variable.distance(torch.tensor(moved)).numpy()
         share = np.minimum(1.0, square / (FAR * _reach(variable, domain)))
         weights *= share ** term.order_along(variable.axis)
-    return replace(points, points=moved, row_weights=weights) if along else points
+    return replace(points, points=moved, row_weights=weights)
 
 
 def _reach(variable: SimilarityVariable, domain: Domain) -> float:
@@ -71,7 +73,6 @@ def _reach(variable: SimilarityVariable, domain: Domain) -> float:
 def _drawn(
     variable: SimilarityVariable,
     points: Array,
-    reach: float,
     domain: Domain,
     random: np.random.Generator,
     *,
@@ -80,6 +81,7 @@ def _drawn(
     """Points [n, d] with others near to the start: at all distances, in space and in time; on a
     face in time alone.
     """
+    reach = _reach(variable, domain)
     squares = reach * np.exp(random.uniform(np.log(NEAREST), 0.0, len(points)))
     offset = 0.0 if on_face else np.sqrt(squares) * random.uniform(-1, 1, len(points))
     passed = (squares - offset**2) / (4 * variable.diffusivity)
@@ -87,10 +89,8 @@ def _drawn(
     moved[:, variable.time] = variable.start + passed
     if not on_face:
         center = variable.place + variable.velocity * passed
-        x, (lower, upper) = (
-            center + offset,
-            (domain.lower[variable.axis], domain.upper[variable.axis]),
-        )
+        lower, upper = domain.lower[variable.axis], domain.upper[variable.axis]
+        x = center + offset
         is_out = (x < lower) | (x > upper)
         if variable.period is None:
             x = np.where(is_out, center - offset, x)
