@@ -5,7 +5,9 @@ solution that spreads from the start comes to.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +24,11 @@ from laaf_cli.network.similarity import SimilarityVariable
 from laaf_cli.problem import PointSet
 from laaf_cli.problem.similarity import MOST, similarity_variables
 from laaf_cli.report.run_report import RunReport
+from laaf_cli.runs.train import execute
+from laaf_cli.training import relative_residual
+from laaf_cli.training.least_squares.march import March
 from laaf_cli.training.least_squares.near_starts import FAR, NEAREST, near_starts
+from laaf_cli.training.least_squares.neurons import drawn, seen_variables
 
 VARIABLE = SimilarityVariable(axis=0, place=0.3, time=1, start=0.1, diffusivity=0.7, velocity=-0.4)
 
@@ -328,6 +334,50 @@ reference: none
     assert np.linalg.norm(found - exact) < 2e-3 * np.linalg.norm(exact)
 
 
+def test_a_neuron_sees_one_variable_along_each_coordinate() -> None:
+    along = [
+        SimilarityVariable(axis=axis, place=c, time=2, start=0, diffusivity=1, velocity=0)
+        for axis, c in ((0, 0.0), (1, 0.0), (0, 1.0))
+    ]
+    is_seen = seen_variables(along, 200, np.random.default_rng(0))
+    assert is_seen[:, 1].all()
+    assert (is_seen[:, 0] != is_seen[:, 2]).all()
+    assert 60 < is_seen[:, 0].sum() < 140
+    text = heat("u = 0", "u = 1", "u = 2").replace("least-squares", "least-squares, features: 200")
+    plan = plan_of(text)
+    network = plan.make_network()
+    domain, random = plan.problem.domain, np.random.default_rng(0)
+    weight = drawn(network, domain, (2.0, 2.0), 200, None, random).weight.numpy()
+    assert weight.shape[1] == 6
+    assert weight[:, :2].all()
+    assert (weight[:, 2:4].all(1) != weight[:, 4:].all(1)).all()
+    assert (weight[:, 2:4].any(1) != weight[:, 4:].any(1)).all()
+
+
+def test_windows_are_not_tried_where_the_whole_time_is_solved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All neurons are tried first, and a residual that is small enough is kept."""
+    monkeypatch.setattr(March, "begin", lambda *_: pytest.fail("a window begins"))
+    text = heat("u = 0", "u = 1", "u = 0").replace("least-squares", "least-squares, features: 300")
+    run = execute(plan_of(text + "reference: none\n"))
+    assert run.summary.estimate < 5e-5
+
+
+def test_the_estimate_looks_near_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(heat("u = 0", "u = 1", "u = 0") + "reference: none\n")
+    objective = plan.make_objective(plan.make_network(), plan.draw_points())
+    seen: list[PointSet] = []
+
+    def noted(*arguments: Any) -> PointSet:
+        seen.append(near_starts(*arguments))
+        return seen[-1]
+
+    monkeypatch.setattr("laaf_cli.training.least_squares.points.near_starts", noted)
+    relative_residual(objective, 500)
+    assert any(points.row_weights is not None for points in seen)
+
+
 def test_points_near_a_start_count_less() -> None:
     plan = plan_of(heat("u = 0", "u = 1", "u_n = 0"))
     domain, random = plan.problem.domain, np.random.default_rng(0)
@@ -343,6 +393,12 @@ def test_points_near_a_start_count_less() -> None:
     assert squares.min() > 0.9 * NEAREST
     expected = np.minimum(1, squares / (FAR * 1.0)) ** 2
     np.testing.assert_allclose(drawn.row_weights, expected)
+    moving = replace(variables[0], velocity=100.0, diffusivity=1e-3)
+    carried = near_starts(PointSet(points=points), [moving], terms["heat"], domain, random)
+    is_moved = (carried.points != points).any(1)
+    squares = moving.distance(torch.tensor(carried.points[is_moved])).numpy()
+    assert is_moved.sum() > 100
+    assert squares.max() < 4e-3
     on_face = PointSet(points=np.column_stack([np.zeros(500), random.uniform(1, 2, 500)]))
     for name, order in (("left", 0), ("start", None)):
         near = near_starts(on_face, variables, terms[name], domain, random)

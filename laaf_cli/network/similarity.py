@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 FAR_WIDTHS, WIDE = 6, 5
-"""At how many widths nothing has spread; at how many periods of width all is even."""
+"""At how many widths nothing has spread; at how many periods of width all is even, and stays so."""
 
 SMALLEST, FAR = 1e-9, 100.0
 """The smallest width, relative to a length, that is not taken for 0; an η of what has not spread.
@@ -89,7 +89,6 @@ class SimilarityVariable:
         """The same as `_of_bend` of those at all c + k L."""
         if self.period is None:
             return _of_bend(order, offset, width, eta)
-        is_even = width > WIDE * self.period
         width = width.clamp(max=WIDE * self.period)
         widest = float(width.detach().max()) if len(width) else 0.0
         n = 1 + math.ceil(FAR_WIDTHS * widest / self.period)
@@ -100,9 +99,7 @@ class SimilarityVariable:
             total += _of_bend(order, moved, width, moved / width)
             total -= abs(k) * self.period if order == 0 else 0.0
         smooth = [offset**2 + width**2 / 2, 2 * offset, torch.full_like(offset, 2.0)]
-        if order < len(smooth):
-            total -= smooth[order] / self.period
-        return torch.where(is_even, self.period / 6 if order == 0 else 0.0, total)
+        return total - smooth[order] / self.period if order < len(smooth) else total
 
 
 def _of_bend(order: int, offset: Tensor, width: Tensor, eta: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ def drawn(
 
     directions = torch.tensor(random.standard_normal((n, width)), device=network.device)
     if layer == 0 and network.inputs.similarity:
-        is_seen = _seen_variables(network.inputs.similarity, n, random)
+        is_seen = seen_variables(network.inputs.similarity, n, random)
         pairs = directions[:, -2 * is_seen.shape[1] :].view(*is_seen.shape, 2)
         pairs[torch.tensor(~is_seen, device=network.device)] = 0
     directions /= directions.norm(dim=1, keepdim=True)
@@ -103,7 +103,7 @@ def drawn(
     return Neurons(weight=weight, bias=-(weight * through).sum(1), slopes=slopes)
 
 
-def _seen_variables(
+def seen_variables(
     similarity: Sequence[SimilarityVariable], n: int, random: np.random.Generator
 ) -> NDArray[np.bool_]:
     """Which of the variables each of n neurons sees, [n, n_variables]: one along each axis, for
