@@ -158,7 +158,7 @@ SECTIONS = (
     Section("step_time.json", "One step", step_time),
     Section("accuracy.json", "Error against time", accuracy),
     Section("problems.json", "Other problems", other_problems),
-    Section("scaling.json", "Growth with points, width and depth", scaling),
+    Section("scaling.json", "Growth with points and width", scaling),
     Section("scaling-float64.json", "The same in float64", scaling),
     Section("many_runs.json", "Many runs at once", many_runs),
     Section("image_training.json", "Images", image_training),

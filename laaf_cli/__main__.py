@@ -32,7 +32,8 @@ def main() -> None:
 
             app()
     except LaafError as error:
-        _say(str(error))
+        if str(error):  # else one of several processes has said it for all
+            _say(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         _say("interrupted; nothing was written")

@@ -33,6 +33,7 @@ ROWS: dict[str, tuple[int, set[str]]] = {
     "json_record": (2, {"torch", "yaml", "h5py", "typer", "rich"}),
     "files.untrusted": (1, {"torch", "yaml"}),
     "problem": (2, {"torch"}),
+    "processes": (3, {"yaml", "h5py", "typer", "rich", "scipy"}),
     "files": (3, {"torch", "yaml", "typer", "rich"}),
     "network": (3, {"yaml", "h5py"}),
     "derivatives": (4, {"yaml", "h5py"}),

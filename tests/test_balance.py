@@ -20,6 +20,7 @@ from laaf_cli.training.balance import (
     MAX_FACTOR,
     N_PROBES,
     BalanceState,
+    TermRows,
     causal_weights,
     grad_norm,
     kernel_traces,
@@ -143,6 +144,7 @@ def moment_of(objective: Objective, residuals: dict[str, Tensor], **more: object
     settings: dict[str, object] = {
         "settings": objective.balance,
         "residuals": residuals,
+        "rows": {name: TermRows(1, len(rows), slice(None)) for name, rows in residuals.items()},
         "equations": objective.equations,
         "weights": {name: term.weight for name, term in objective.terms.items()},
         "factors": objective.factors,

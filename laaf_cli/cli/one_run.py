@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import typer
 
 from laaf_cli.cli import console
 
@@ -12,6 +17,29 @@ if TYPE_CHECKING:
     from laaf_cli.runs.finished import FinishedRun, RunResult
     from laaf_cli.runs.planned import AnyPlan
     from laaf_cli.runs.resume.past import AnyPastRun
+
+
+@contextmanager
+def in_processes(n: int | None, timeout_s: float) -> Iterator[bool]:
+    """Divides one training among processes: those that were started together, or n that are
+    started here, in which the command begins again.
+
+    Gives whether this is the process that prints.
+
+    Args:
+        n: None for one, or those that are there.
+        timeout_s: how long they wait for one another at first.
+    """
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    from laaf_cli import processes
+    from laaf_cli.processes import meeting
+
+    if n is not None and n > 1 and meeting.place() is None:
+        from laaf_cli.processes.launch import launch
+
+        raise typer.Exit(launch(n, sys.argv[1:]))
+    with meeting.together(timeout_s):
+        yield processes.is_first()
 
 
 def check_max_error(plan: AnyPlan, max_error: float | None) -> None:

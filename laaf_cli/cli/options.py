@@ -276,6 +276,28 @@ ReportOption = Annotated[
         "--report", metavar="FILE", help="Write an HTML page of it as well.", show_default=False
     ),
 ]
+ProcessesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--processes",
+        min=1,
+        max=1024,
+        metavar="N",
+        help="Divide the points among N processes of this machine, on GPUs one for each.",
+        rich_help_panel=_MACHINE,
+        show_default=False,
+    ),
+]
+TimeoutOption = Annotated[
+    float,
+    typer.Option(
+        "--timeout",
+        min=0,
+        metavar="X",
+        help="Wait so many seconds for the other processes to begin.",
+        rich_help_panel=_MACHINE,
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")]
 

@@ -72,6 +72,8 @@ def resume(
     allow_python: options.AllowPythonOption = False,
     data_dir: options.DataDirOption = None,
     download: options.DownloadOption = True,
+    processes: options.ProcessesOption = None,
+    timeout: options.TimeoutOption = 300,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -109,40 +111,47 @@ def resume(
         "dtype": dtype,
         "stored_spec": stored_spec,
     }
-    with session.take_up(
-        run, output=output, overwrite=overwrite, warn=console.print_warning
-    ) as taken_up:
-        past, target = taken_up.past, taken_up.target
-        task = str(past.attributes["task"])
-        life = lifecycle(task)
-        known = {field.name for field in fields(life.resume_options)}
-        for name, value, absent in (
-            ("iterations", iterations, None),
-            ("retries", retries, 0),
-            ("allow_python", allow_python, False),
-            ("epochs", epochs, None),
-            ("data_dir", data_dir, None),
-            ("download", download, True),
-        ):
-            if name in known:
-                common[name] = value
-            elif value != absent:
-                option = f"{'no_' * (value is False)}{name}"
-                raise UsageError(
-                    f"`{option}` does not apply to {TASKS[task].run};  "
-                    "laaf resume --help says which option is for which"
-                )
-        with make_download_progress(quiet=quiet) as progress:
-            if "progress" in known:
-                common["progress"] = progress
-            resumption = life.resume(past, life.resume_options(**common))
-        one_run.check_max_error(resumption.plan, max_error)
-        if not quiet:
-            _announce(resumption)
-        finished = one_run.train(
-            resumption.plan, target, past=resumption.past, retries=resumption.retries, quiet=quiet
-        )
-    one_run.report(finished, max_error, quiet=quiet, json=json)
+    with one_run.in_processes(processes, timeout) as is_first:
+        quiet = quiet or not is_first
+        with session.take_up(
+            run, output=output, overwrite=overwrite, warn=console.print_warning
+        ) as taken_up:
+            past, target = taken_up.past, taken_up.target
+            task = str(past.attributes["task"])
+            life = lifecycle(task)
+            known = {field.name for field in fields(life.resume_options)}
+            for name, value, absent in (
+                ("iterations", iterations, None),
+                ("retries", retries, 0),
+                ("allow_python", allow_python, False),
+                ("epochs", epochs, None),
+                ("data_dir", data_dir, None),
+                ("download", download, True),
+            ):
+                if name in known:
+                    common[name] = value
+                elif value != absent:
+                    option = f"{'no_' * (value is False)}{name}"
+                    raise UsageError(
+                        f"`{option}` does not apply to {TASKS[task].run};  "
+                        "laaf resume --help says which option is for which"
+                    )
+            with make_download_progress(quiet=quiet) as progress:
+                if "progress" in known:
+                    common["progress"] = progress
+                resumption = life.resume(past, life.resume_options(**common))
+            one_run.check_max_error(resumption.plan, max_error)
+            if not quiet:
+                _announce(resumption)
+            finished = one_run.train(
+                resumption.plan,
+                target,
+                past=resumption.past,
+                retries=resumption.retries,
+                quiet=quiet,
+            )
+        if is_first:
+            one_run.report(finished, max_error, quiet=quiet, json=json)
 
 
 def _announce(resumption: Resumption[Any, Any]) -> None:

@@ -188,7 +188,10 @@ def versions_table(facts: Mapping[str, Any]) -> PlainTable:
     table.add_texts("by", f"laaf {facts['laaf_version']}, Python {facts['python_version']}")
     packages = ("torch", "numpy", "scipy", "h5py")
     table.add_texts("with", ", ".join(f"{name} {facts[f'{name}_version']}" for name in packages))
-    table.add_texts("on", f"{facts['device']} ({facts['device_name']}), {facts['threads']} threads")
+    n_processes = facts["processes"]
+    each = f" in each of {n_processes} processes" if n_processes > 1 else ""
+    device = f"{facts['device']} ({facts['device_name']})"
+    table.add_texts("on", f"{device}, {facts['threads']} threads{each}")
     if "engine" in facts:
         table.add_texts("derivatives", facts["engine"])
     table.add_texts("problem, method", f"{facts['problem_hash'][:12]}, {facts['method_hash'][:12]}")

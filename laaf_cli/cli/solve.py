@@ -32,6 +32,8 @@ def solve(
     assignments: options.SetOption = None,
     allow_python: options.AllowPythonOption = False,
     no_cache: options.NoCacheOption = False,
+    processes: options.ProcessesOption = None,
+    timeout: options.TimeoutOption = 300,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -58,33 +60,38 @@ def solve(
     from laaf_cli.runs.plan import make_plan
     from laaf_cli.runs.settings import EquationSettings
 
-    text = options.spec_text(spec, on=on, conditions=conditions, let=let, save=save)
-    overrides = options.typed(EquationSettings, arguments).overrides(text)
-    session.check_bounds(max_seconds=max_seconds, max_error=max_error, goal=goal)
-    plan = make_plan(
-        text,
-        overrides,
-        derivatives=derivatives.value,
-        max_seconds=max_seconds,
-        goal=goal,
-        allow_python=allow_python,
-        cache=not no_cache,
-    )
-    options.keep_spec(save, text)
-    one_run.check_max_error(plan, max_error)
-    target = output or plan.default_output
-    one_run.check_page(report)
-    with session.claim(target, overwrite=overwrite):
-        if not quiet:
-            widths = "x".join(map(str, plan.spec.network.hidden))
-            what = f"{widths} {plan.spec.network.activation}"
-            if plan.recipe:
-                what = f"{plan.recipe}{' first' if plan.others else ''}, {what}"
-            one_run.announce(plan, what, warnings=plan.warnings)
-            if plan.reference is not None and plan.reference.takes_long:
-                console.print_message("solving the equations first, for reference")
-        finished = one_run.train(plan, target, retries=retries, quiet=quiet)
-    one_run.write_page(finished, report, quiet=quiet)
-    one_run.report(
-        finished, max_error, quiet=quiet, json=json, goal=plan.goal, is_asked=goal is not None
-    )
+    with one_run.in_processes(processes, timeout) as is_first:
+        quiet = quiet or not is_first
+        text = options.spec_text(spec, on=on, conditions=conditions, let=let, save=save)
+        overrides = options.typed(EquationSettings, arguments).overrides(text)
+        session.check_bounds(max_seconds=max_seconds, max_error=max_error, goal=goal)
+        plan = make_plan(
+            text,
+            overrides,
+            derivatives=derivatives.value,
+            max_seconds=max_seconds,
+            goal=goal,
+            allow_python=allow_python,
+            cache=not no_cache,
+        )
+        if is_first:
+            options.keep_spec(save, text)
+        one_run.check_max_error(plan, max_error)
+        target = output or plan.default_output
+        one_run.check_page(report)
+        with session.claim(target, overwrite=overwrite, plan=plan) as past:
+            if not quiet:
+                widths = "x".join(map(str, plan.spec.network.hidden))
+                what = f"{widths} {plan.spec.network.activation}"
+                if plan.recipe:
+                    what = f"{plan.recipe}{' first' if plan.others else ''}, {what}"
+                one_run.announce(plan, what, warnings=plan.warnings)
+                if plan.reference is not None and plan.reference.takes_long:
+                    console.print_message("solving the equations first, for reference")
+            finished = one_run.train(plan, target, past=past, retries=retries, quiet=quiet)
+        if not is_first:
+            return
+        one_run.write_page(finished, report, quiet=quiet)
+        one_run.report(
+            finished, max_error, quiet=quiet, json=json, goal=plan.goal, is_asked=goal is not None
+        )

@@ -58,7 +58,27 @@ class PointSet:
     @property
     def n_residuals(self) -> int:
         """How many residuals the points give."""
-        return len(self.points) // (1 if self.combination is None else len(self.combination))
+        return len(self.points) // self.points_per_residual
+
+    @property
+    def points_per_residual(self) -> int:
+        """How many successive points a residual depends on."""
+        return 1 if self.combination is None else len(self.combination)
+
+    def of_residuals(self, residuals: slice | NDArray[np.int64]) -> PointSet:
+        """The points of these residuals; of successive ones they share their memory with all."""
+        n = self.points_per_residual
+        points: slice | NDArray[np.int64]
+        if isinstance(residuals, slice):
+            points = slice(residuals.start * n, residuals.stop * n)
+        else:
+            points = (residuals[:, None] * n + np.arange(n)).ravel()
+        return replace(
+            self,
+            points=self.points[points],
+            symbols={name: values[points] for name, values in self.symbols.items()},
+            row_weights=None if self.row_weights is None else self.row_weights[residuals],
+        )
 
 
 EvaluateReference = Callable[[Array], Mapping[str, Array]]

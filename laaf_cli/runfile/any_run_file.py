@@ -66,7 +66,12 @@ class AnyRunFile(GuardedFile):
         try:
             self._check_version()
             self._check_task()
-            self.attributes: dict[str, Any] = self.read_attributes(self.expected)
+            there = {
+                name: attribute
+                for name, attribute in self.expected.items()
+                if not attribute.optional or self.has_attribute(name)
+            }
+            self.attributes: dict[str, Any] = {"processes": 1} | self.read_attributes(there)
             if self.attributes["format_version"] < FORMAT_VERSION:
                 self.convert()
             seconds = self.attributes["wall_time_s"]

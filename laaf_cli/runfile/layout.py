@@ -39,6 +39,13 @@ COMMON_ATTRIBUTES: dict[str, Attribute] = {
     "device_name": Attribute(kind=str, meaning="name of the processor or GPU"),
     "dtype": Attribute(kind=str, meaning="precision of the training, `float32` or `float64`"),
     "threads": Attribute(kind=int, meaning="threads that torch used"),
+    "processes": Attribute(
+        kind=int,
+        meaning="processes that divided the points; not in older files",
+        optional=True,
+        least=1,
+        most=2**20,
+    ),
     "tf32": Attribute(kind=int, meaning="1 where TF32 was on (it never is)"),
     "stop_reason": Attribute(
         kind=str,

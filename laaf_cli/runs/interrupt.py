@@ -1,4 +1,6 @@
-"""Ctrl-C and SIGTERM while training: the first asks for a clean stop, the second stops at once."""
+"""Ctrl-C, SIGTERM and SIGUSR1 while training: the first asks for a clean stop, the second stops
+at once.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ class StopFlag:
 
     def __enter__(self) -> StopFlag:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
                 self._previous[number] = signal.signal(number, self._on_signal)
         return self
 

@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 import torch
 
-from laaf_cli import __version__
+from laaf_cli import __version__, processes
 from laaf_cli.runfile import FORMAT_VERSION, SpecSource
 from laaf_cli.spec import Override, Text
 
@@ -27,6 +27,7 @@ def provenance(device: torch.device) -> dict[str, str | int | float]:
         if device.type == "cuda"
         else platform.processor() or platform.machine(),
         "threads": torch.get_num_threads(),
+        "processes": processes.count(),
         "tf32": int(torch.get_float32_matmul_precision() != "highest"),
         "python_version": sys.version.split()[0],
         **{

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from laaf_cli import processes
 from laaf_cli.errors import (
     BoundExceededError,
     DivergedError,
@@ -26,11 +27,12 @@ from laaf_cli.errors import (
 )
 from laaf_cli.files.lock import claimed
 from laaf_cli.files.target import check_target
+from laaf_cli.processes.meeting import is_restarted
 from laaf_cli.runfile import AnyRunFile
 from laaf_cli.runs.checkpoints import CheckpointFiles
 from laaf_cli.runs.finished import FinishedRun, RunResult
 from laaf_cli.runs.interrupt import StopFlag
-from laaf_cli.runs.lifecycle import lifecycle, read_past
+from laaf_cli.runs.lifecycle import lifecycle, read_past, unfinished_at
 from laaf_cli.runs.lifecycle import train as train_plan
 from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.progress import Callback, Progress
@@ -46,20 +48,37 @@ def check_bounds(**bounds: float | None) -> None:
 
 
 @contextmanager
-def claim(path: Path, *, overwrite: bool) -> Iterator[None]:
-    """Keeps the file of a new run from every other process.
+def claim(
+    path: Path, *, overwrite: bool, plan: AnyPlan | None = None
+) -> Iterator[AnyPastRun | None]:
+    """Keeps the file of a new run from every other process; of several that train it the first
+    one does.
+
+    Args:
+        path: the file.
+        overwrite: whether what is there is replaced.
+        plan: what is trained; gives what there is of it already, where the processes that train it
+            are started once more since one was lost.
 
     Raises:
         UsageError: it cannot be written, or holds a run, finished or not, that is not to be
             replaced.
     """
+    past = unfinished_at(plan, path) if plan is not None and is_restarted() else None
+    if not processes.is_first():
+        yield past
+        return
+    if past is not None:
+        with claimed(path):
+            yield past
+        return
     if not overwrite and path.is_file():
         check_not_interrupted(path)
     check_target(path, overwrite=overwrite)
     with claimed(path):
         check_target(path, overwrite=overwrite)  # another process may just have written it
         check_no_checkpoint(path, overwrite=overwrite)
-        yield
+        yield None
 
 
 def check_not_interrupted(path: Path) -> None:
@@ -122,6 +141,9 @@ def take_up(
     """
     files = CheckpointFiles.of(path)
     target = output or files.run
+    if not processes.is_first():
+        yield ResumedRun(_read(files.latest().path), target)
+        return
     # Before anything is made on the way to the target.
     AnyRunFile(files.latest().path, must_be_sealed=True).close()
     check_target(target, overwrite=overwrite or output is None)
@@ -131,12 +153,17 @@ def take_up(
         checkpoint = files.latest()
         if checkpoint.damage:
             warn(f"{checkpoint.damage}\nResuming from the checkpoint before it, {checkpoint.path}")
-        past = read_past(checkpoint.path)
-        # As many threads as before, where there are so many processors: another number rounds
-        # otherwise.
-        if 1 <= (n_threads := past.attributes["threads"]) <= (os.cpu_count() or 1):
-            torch.set_num_threads(n_threads)
-        yield ResumedRun(past, target)
+        yield ResumedRun(_read(checkpoint.path), target)
+
+
+def _read(path: Path) -> AnyPastRun:
+    """What is to be resumed, with as many threads as before, where there are so many processors:
+    another number rounds otherwise.
+    """
+    past = read_past(path)
+    if 1 <= (n_threads := past.attributes["threads"]) <= (os.cpu_count() or 1):
+        torch.set_num_threads(n_threads)
+    return past
 
 
 def stopping(plan: AnyPlan, *, trains: bool) -> str:
@@ -163,8 +190,9 @@ def train(
     warn: Callable[[str], None],
     on_stop: Callable[[str], None],
 ) -> FinishedRun[RunResult]:
-    """Trains and writes; a signal that comes while the file is written does not keep it from being
-    written. While the training runs it is kept beside the run file.
+    """Trains and writes, of several processes the first; a signal that comes while the file is
+    written does not keep it from being written. While the training runs it is kept beside the run
+    file.
 
     Args:
         plan: what is trained.
@@ -207,9 +235,13 @@ def train(
         except RunFileError:
             return None
 
+    def say_so() -> None:
+        if processes.count() == 1:  # a signal may be for one that ends since another has
+            on_stop(stopping(plan, trains=trains))
+
     resume = f"Resume with: `load({str(target)!r}).resume()`"
     try:
-        with StopFlag(lambda: on_stop(stopping(plan, trains=trains))) as stop:
+        with StopFlag(say_so) as stop:
             finished = train_plan(
                 plan,
                 past=past,
@@ -225,7 +257,7 @@ def train(
                 raise DivergedError(
                     f"training diverged at once: {summary.stop_detail}\n{past.path} is as it was."
                 )
-            saved = finished.save(target)
+            saved = finished.save(target) if processes.is_first() else finished
     except KeyboardInterrupt:
         if (path := last_kept()) is None:
             raise
@@ -234,7 +266,12 @@ def train(
         if (path := last_kept()) is None:
             raise
         raise type(error)(f"{error}\nThe last checkpoint is {path}\n{resume}") from None
-    files.remove()
+    except RuntimeError as error:
+        if processes.count() > 1 and (path := last_kept()) is not None:
+            error.add_note(f"The last checkpoint is {path}\n{resume}")
+        raise
+    if processes.is_first():
+        files.remove()
     return saved
 
 

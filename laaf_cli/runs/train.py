@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from laaf_cli import processes
 from laaf_cli.arrays import Array
 from laaf_cli.errors import SpecError, within_memory
 from laaf_cli.metrics import relative_l2
@@ -26,6 +27,7 @@ from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.solution import NetworkSolution
 from laaf_cli.training import (
     Checkpoints,
+    Clock,
     Event,
     IterationRecord,
     StopReason,
@@ -67,22 +69,24 @@ def execute(
         RunFileError: the past run does not fit the plan.
     """
     prepare_torch()
-    began = time.perf_counter()
+    clock = Clock()
     attempts: list[_Attempt] = []
     was_stopped = False
 
     def stops() -> bool:
         nonlocal was_stopped
-        was_stopped = was_stopped or should_stop()
+        was_stopped = was_stopped or processes.any_of(should_stop())
         return was_stopped
 
     grid = plan.problem.points_on(plan.problem.grid)
-    plan, reference = with_reference(plan, grid, on_progress, should_stop)
+    plan, reference, slices = processes.from_first(
+        lambda: _referenced(plan, grid, on_progress, should_stop)
+    )
     refused = list(plan.not_tried)
     for candidate in _in_turn(plan, refused):
         left = None
         if plan.max_seconds is not None:
-            left = plan.max_seconds - (time.perf_counter() - began)
+            left = plan.max_seconds - clock.now()
             if attempts and left <= 0:
                 break
             left = max(0.0, left)
@@ -91,6 +95,7 @@ def execute(
                 candidate,
                 reference,
                 grid,
+                slices,
                 max_seconds=left,
                 past=past,
                 retries=retries,
@@ -148,6 +153,7 @@ def _train_one(
     plan: Plan,
     reference: ReferenceValues | None,
     grid: Array,
+    slices: list[Slice],
     *,
     max_seconds: float | None,
     past: PastRun | None,
@@ -161,7 +167,6 @@ def _train_one(
     Args:
         max_seconds: of this training.
     """
-    slices = slices_of(plan)
     network = plan.make_network()
     if past is not None:
         past.load(network, plan.problem.domain)
@@ -171,21 +176,26 @@ def _train_one(
     if reference is not None:
         fields = reference.fields
 
-        def monitor(current: Mlp) -> float:
+        def error(current: Mlp) -> float:
             unknowns = NetworkSolution.of(current, plan.make_engine, plan.problem.ansatz).unknowns(
                 plan.problem.unknowns, grid
             )
             return max(relative_l2(unknowns[name], fields[name]) for name in fields)
+
+        def monitor(current: Mlp) -> float:
+            return processes.from_first(lambda: error(current))
 
     def finished(result: TrainingResult) -> FinishedRun[SolveResult]:
         return finish(plan, network, result, grid, reference, slices)
 
     checkpoints: Checkpoints[TrainingResult] | None = None
     if on_checkpoint is not None and plan.spec.checkpoint is not None:
-        checkpoints = Checkpoints(
-            keep=lambda result: on_checkpoint(finished(result)),
-            every_s=plan.spec.checkpoint.every_s,
-        )
+
+        def keep(result: TrainingResult) -> None:
+            if processes.is_first():
+                on_checkpoint(finished(result))
+
+        checkpoints = Checkpoints(keep=keep, every_s=plan.spec.checkpoint.every_s)
     trainer = Trainer(
         objective,
         plan.phases,
@@ -206,7 +216,9 @@ def _train_one(
         result = replace(
             result,
             validation=validate(objective, plan.spec.points.validation, plan.spec.seed),
-            intervals=intervals(objective, noise) if plan.spec.learn else {},
+            intervals=processes.from_first(lambda: intervals(objective, noise))
+            if plan.spec.learn
+            else {},
         )
     if plan.goal and result.divergence is None and math.isnan(result.estimate):
         result = replace(result, estimate=relative_residual(objective, N_ESTIMATED))
@@ -222,6 +234,14 @@ def _train_one(
         return finished(replace(result, events=all_events, stop_reason=reason))
 
     return _Attempt(recipe=plan.recipe, error=known, finish=finish_with)
+
+
+def _referenced(
+    plan: Plan, grid: Array, on_progress: Callback | None, should_stop: Callable[[], bool]
+) -> tuple[Plan, ReferenceValues | None, list[Slice]]:
+    """The plan with its reference computed, the values on the grid, and the separate times."""
+    plan, reference = with_reference(plan, grid, on_progress, should_stop)
+    return plan, reference, slices_of(plan)
 
 
 @within_memory("computing the reference")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from laaf_cli import processes
 from laaf_cli.derivatives import TaylorEngine
 from laaf_cli.training.balance import BALANCES
 from laaf_cli.training.cuda_graph import CudaRecorder, Recorder, Repeated
@@ -181,6 +182,10 @@ def obstacle(objective: Objective, phase: TrainingPhase) -> str:
     """
     if phase.batch is not None:
         return "with 'batch' the points change at every iteration"
+    if processes.count() > 1:
+        return "sums over several processes are not"
+    if any(group.is_large for group in objective.groups):
+        return "points that are taken in blocks are made again each time"
     if not all(isinstance(group.engine, TaylorEngine) for group in objective.groups):
         return "only Taylor mode in torch is captured"
     if objective.problem.functions:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from laaf_cli import processes
 from laaf_cli.spec import BalanceSpec
 from laaf_cli.spec.models import NO_BALANCE
 
@@ -28,13 +29,28 @@ MAX_FACTOR = 1e6
 """Bound of a factor: in float32, a term of this weight leaves no digits to the others."""
 
 
+@dataclass(frozen=True)
+class TermRows:
+    """How many residuals a term has at a place, at how many places all processes have them, and
+    which of these are this one's.
+    """
+
+    n_residuals: int
+    n_all: int
+    places: Tensor | slice
+
+
 @dataclass(frozen=True, kw_only=True)
 class BalanceState:
     """The state that an update starts from."""
 
     settings: BalanceSpec
     residuals: Mapping[str, Tensor]
-    """By term [n], with a graph, scaled so that the term is the sum of their squares."""
+    """By term [n], with a graph, scaled so that the term is the sum of their squares over all
+    processes.
+    """
+    rows: Mapping[str, TermRows]
+    """By term."""
     equations: frozenset[str]
     """Which terms are equations."""
     weights: Mapping[str, float]
@@ -52,13 +68,18 @@ class BalanceState:
     def gradient(self, value: Tensor) -> Tensor:
         """The gradient of a scalar in one vector; a parameter that it does not depend on has 0."""
         if not value.requires_grad:
-            return torch.cat(
-                [torch.zeros_like(parameter).flatten() for parameter in self.parameters]
-            )
+            zeros = [torch.zeros_like(parameter).flatten() for parameter in self.parameters]
+            return processes.total(torch.cat(zeros))
         parts = torch.autograd.grad(
             value, self.parameters, retain_graph=True, allow_unused=True, materialize_grads=True
         )
-        return torch.cat([part.flatten() for part in parts])
+        return processes.total(torch.cat([part.flatten() for part in parts]))
+
+    def signs(self, name: str) -> Tensor:
+        """±1 at random for each residual of a term, the same however many processes there are."""
+        rows, residual = self.rows[name], self.residuals[name]
+        signs = torch.from_numpy(self.random.choice([-1.0, 1.0], rows.n_residuals * rows.n_all))
+        return signs.view(rows.n_residuals, rows.n_all)[:, rows.places].flatten().to(residual)
 
 
 Update = Callable[[BalanceState], dict[str, float]]
@@ -113,8 +134,7 @@ def kernel_traces(moment: BalanceState) -> dict[str, float]:
     for name, residual in moment.residuals.items():
         total = 0.0
         for _ in range(N_PROBES):
-            signs = torch.from_numpy(moment.random.choice([-1.0, 1.0], len(residual))).to(residual)
-            total += float(moment.gradient(signs @ residual).square().sum())
+            total += float(moment.gradient(moment.signs(name) @ residual).square().sum())
         traces[name] = total / N_PROBES
     return traces
 
@@ -129,14 +149,19 @@ def self_adaptive(moment: BalanceState) -> dict[str, float]:
     """
     factors = {}
     for name, residual in moment.residuals.items():
-        term = float(residual.detach().square().sum())
+        term = float(processes.total(residual.detach().square().sum()))
         rise = moment.steps * moment.learning_rate * moment.weights[name] * term
         if math.isfinite(rise):
             factors[name] = min(moment.factors[name] + rise, MAX_FACTOR)
     return factors
 
 
-def causal_weights(squares: Tensor, slices: Tensor, settings: BalanceSpec) -> Tensor:
+def causal_weights(
+    squares: Tensor,
+    slices: Tensor,
+    settings: BalanceSpec,
+    total: Callable[[Tensor], Tensor] = lambda own: own,
+) -> Tensor:
     """w_i = exp(−ε Σ_{k<i} L_k) of the slice i that each point is in (Wang, Sankaran & Perdikaris
     2024).
 
@@ -144,6 +169,7 @@ def causal_weights(squares: Tensor, slices: Tensor, settings: BalanceSpec) -> Te
         squares: of the residual at each point [n], summed over equations; L_k is their mean in
             slice k, 0 where that has no points.
         slices: that of each point [n], counted along time.
+        total: sums over all processes.
 
     Returns:
         The weights [n], without a graph.
@@ -152,7 +178,7 @@ def causal_weights(squares: Tensor, slices: Tensor, settings: BalanceSpec) -> Te
         sums = squares.new_zeros(settings.slices).index_add_(0, slices, squares)
         # Not `bincount`, which waits for the device and so cannot be captured in a CUDA graph.
         counts = slices.new_zeros(settings.slices).index_add_(0, slices, torch.ones_like(slices))
-        means = sums / counts.clamp(min=1)
+        means = total(sums) / total(counts).clamp(min=1)
         before = torch.cat([torch.zeros_like(means[:1]), means.cumsum(0)[:-1]])
         return torch.exp(-settings.epsilon * before)[slices]
 
@@ -178,7 +204,7 @@ class BalanceMethod:
 
     update: Update | None = None
     """Updates the factors every so many iterations; None where they stay 1."""
-    weigh_points: Callable[[Tensor, Tensor, BalanceSpec], Tensor] | None = None
+    weigh_points: Callable[..., Tensor] | None = None
     """Weighs the points of the equations at every evaluation; None where their weights are 1."""
     keys: tuple[str, ...] = ()
     """The keys of the spec that the method takes."""

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from laaf_cli import processes
+
 Result = TypeVar("Result")
 
 SHARE = 0.02
@@ -48,5 +50,6 @@ class Checkpoints(Generic[Result]):
         start = time.perf_counter()
         self.n_kept += 1
         self.keep(make())
-        self.last_s, self.cost_s = now, time.perf_counter() - start
+        self.last_s = now
+        self.cost_s = processes.from_first(lambda: time.perf_counter() - start)
         self.spent_s += self.cost_s

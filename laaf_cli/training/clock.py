@@ -1,9 +1,11 @@
-"""The seconds of a training."""
+"""The seconds of a training, by the clock of the first process."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+
+from laaf_cli import processes
 
 
 @dataclass
@@ -15,6 +17,9 @@ class Clock:
 
     def now(self) -> float:
         """The seconds of training so far, of a clock that runs."""
+        return processes.from_first(self._now)
+
+    def _now(self) -> float:
         return self.spent + time.perf_counter() - self.since
 
     def pause(self) -> None:

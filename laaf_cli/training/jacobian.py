@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from laaf_cli import processes
 from laaf_cli.derivatives import LinearisedFields, TaylorEngine
 from laaf_cli.training.groups import Batch, TermGroup
 from laaf_cli.training.objective import Objective
@@ -75,18 +76,18 @@ class Jacobian:
         return self.objective.network.device
 
     def blocks(self) -> Iterator[Block]:
-        """All rows, in an order that stays as long as the points do."""
+        """All rows of this process, in an order that stays as long as the points do."""
         groups = self.objective.groups
         if [part.group for part in self.parts] != groups:
             self.parts = [self._points(group) for group in groups]
         for part in self.parts:
             scales = self.objective.row_scales(part.group)
             for rows, batch in part.batches:
-                here = {name: scale[rows] for name, scale in scales.items()}
+                here = {name: scale[rows.to(self.device)] for name, scale in scales.items()}
                 yield from self._blocks(part, batch, here)
 
     def normal_equations(self) -> NormalEquations:
-        """JᵀJ and Jᵀr, summed block by block."""
+        """JᵀJ and Jᵀr, summed block by block, over all processes."""
         matrix = torch.zeros(self.n, self.n, dtype=torch.float64, device=self.device)
         gradient = matrix.new_zeros(self.n)
         for block in self.blocks():
@@ -95,13 +96,14 @@ class Jacobian:
             for start in range(0, self.n, COLUMNS_OF_A_PRODUCT):
                 end = start + COLUMNS_OF_A_PRODUCT
                 matrix[start:, start:end].addmm_(j[:, start:].T, j[:, start:end])
-        return NormalEquations(matrix, gradient)
+        return NormalEquations(processes.total(matrix), processes.total(gradient))
 
     def _points(self, group: TermGroup) -> _Points:
         lowered, outputs = group.lowered, self.objective.problem.ansatz.outputs
         engine = TaylorEngine(self.objective.network, outputs, lowered.fields, lowered.operators)
-        every = torch.arange(group.n_residuals, device=group.points.device)
-        pieces = torch.split(every, max(1, POINTS_OF_A_BLOCK // group.points_per_residual))
+        every = torch.arange(group.n_residuals)
+        size = max(1, POINTS_OF_A_BLOCK // group.points_per_residual)
+        pieces = torch.split(every, size) if len(every) else ()
         return _Points(group, engine, tuple((rows, group.part(rows, engine)) for rows in pieces))
 
     def _blocks(self, part: _Points, batch: Batch, scales: Mapping[str, Tensor]) -> Iterator[Block]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from laaf_cli import processes
 from laaf_cli.training.jacobian import Jacobian, NormalEquations
 from laaf_cli.training.line_search import FlatObjective
 from laaf_cli.training.objective import Loss, Objective
@@ -104,7 +105,7 @@ class _Neighbourhood:
         self.objective, self.flat, self.normal = objective, flat, normal
         self.position = flat.position()
         self.residuals = self._residuals(torch.zeros_like(self.position))
-        self.value = float(self.residuals @ self.residuals)
+        self.value = _square(self.residuals)
 
     @torch.no_grad()
     def _residuals(self, step: Tensor) -> Tensor:
@@ -123,7 +124,7 @@ class _Neighbourhood:
         if not 2 * float(half.norm()) <= MOST_CURVED * float(velocity.norm()):
             return None
         residuals = self._residuals(velocity + half)
-        value = float(residuals @ residuals)
+        value = _square(residuals)
         predicted = float(damping * velocity @ velocity - self.normal.gradient @ velocity)
         return _Trial(velocity + half, value, (self.value - value) / predicted)
 
@@ -135,7 +136,12 @@ class _Neighbourhood:
     def _pulled_back(self, rows: Tensor) -> Tensor:
         """Jᵀ rows [n]."""
         self.flat.move(self.position)
-        return self.flat.gradient(self.objective.residuals() @ rows)
+        return processes.total(self.flat.gradient(self.objective.residuals() @ rows))
+
+
+def _square(residuals: Tensor) -> float:
+    """|r|² of all processes."""
+    return float(processes.total(residuals @ residuals))
 
 
 def _solve(factor: Tensor, vector: Tensor) -> Tensor:

@@ -8,11 +8,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from laaf_cli import processes
 from laaf_cli.arrays import Array
 from laaf_cli.derivatives import MakeEngine, evaluate_together
 from laaf_cli.expression import Backend, Field
@@ -23,7 +25,7 @@ from laaf_cli.problem.rejection import NoPointsError
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import BalanceSpec, ResampleSpec
 from laaf_cli.spec.models import NO_BALANCE
-from laaf_cli.training.balance import BALANCES, BalanceState
+from laaf_cli.training.balance import BALANCES, BalanceState, TermRows
 from laaf_cli.training.constants import LearnedConstants
 from laaf_cli.training.groups import Batch, TermGroup
 from laaf_cli.training.lowering import LoweredResiduals, lower
@@ -59,6 +61,41 @@ class Loss:
         return {name: weight * means.get(name, 1.0) for name, weight in self.weights.items()}
 
 
+Piece = tuple[TermGroup, Batch]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What some points give, by term: their part of its mean, the same with weights of points, and
+    of the mean of these.
+    """
+
+    values: dict[str, Tensor] = field(default_factory=dict)
+    weighted: dict[str, Tensor] = field(default_factory=dict)
+    point_weights: dict[str, Tensor] = field(default_factory=dict)
+
+
+class _WithGradient(torch.autograd.Function):
+    """A scalar, its gradient [n] by all parameters, and these → the scalar, with that gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, slopes: Tensor, *parameters: Tensor) -> Tensor:
+        ctx.slopes = slopes
+        ctx.shapes = [(parameter.shape, parameter.dtype) for parameter in parameters]
+        return value.clone()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
+        parts = torch.split(ctx.slopes, [shape.numel() for shape, _ in ctx.shapes])
+        slopes = zip(parts, ctx.shapes, strict=True)
+        return (
+            None,
+            None,
+            *((cotangent * part).view(shape).to(dtype) for part, (shape, dtype) in slopes),
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class AdaptiveState:
     """What adapts besides the parameters, never changed in place: the points and the factors, by
@@ -90,6 +127,7 @@ class Objective:
         recovery: None turns S off.
         balance: how the factors λ adapt.
         seed: of the streams that mini-batches and new points are drawn from.
+        divided: whether the processes divide the points, or each has all of them.
     """
 
     def __init__(
@@ -102,8 +140,11 @@ class Objective:
         seed: int,
         resampling: ResampleSpec | None = None,
         balance: BalanceSpec = FIXED,
+        *,
+        divided: bool = True,
     ) -> None:
         self.problem = problem
+        self.divided = divided
         self.network = network
         self.make_engine = make_engine
         self.seed = seed
@@ -139,13 +180,19 @@ class Objective:
             shared.setdefault(id(points[term.name]), []).append(term)
         return [self._group(terms, points[terms[0].name]) for terms in shared.values()]
 
-    def _group(self, terms: Iterable[Term], points: PointSet) -> TermGroup:
+    def _group(self, terms: Iterable[Term], points: PointSet, *, divided: bool = True) -> TermGroup:
         together = tuple(terms)
         names = tuple(term.name for term in together)
         if names not in self.lowered:
             self.lowered[names] = lower(together, self.problem.learned)
         return TermGroup(
-            self.problem, together, self.lowered[names], points, self.network, self.make_engine
+            self.problem,
+            together,
+            self.lowered[names],
+            points,
+            self.network,
+            self.make_engine,
+            divided=divided and self.divided,
         )
 
     def parameters(self) -> list[nn.Parameter]:
@@ -180,21 +227,10 @@ class Objective:
 
         A batch depends on the seed and the iteration alone, so that a resumed run draws the same.
         """
-        values, weighted = [], []
-        point_weights: dict[str, Tensor] = {}
-        constants = self.constants.values()
-        for group, part, fields in self._evaluated(self._batches(iteration, batch)):
-            squares = group.squares_at(part, fields, constants, self.backend)
-            plain = [_mean(square) for square in squares.values()]
-            values += plain
-            weights = self._point_weights(group, part, squares)
-            if weights is None:
-                weighted += plain
-            else:
-                weighted += [
-                    _mean([weights * one for one in of_term]) for of_term in squares.values()
-                ]
-                point_weights |= dict.fromkeys(squares, weights.mean())
+        if processes.count() > 1 or (batch is None and any(g.is_large for g in self.groups)):
+            return self._summed(iteration, batch)
+        parts = self._parts(self._batches(iteration, batch), {})
+        values, weighted = list(parts.values.values()), list(parts.weighted.values())
         if self.recovery is not None:
             recovery = self.recovery(list(self.network.slopes.values))
             values.append(recovery)
@@ -207,16 +243,129 @@ class Objective:
         return Loss(
             total=total,
             names=self.names,
-            values=(torch.stack(values) if point_weights else terms).detach(),
+            values=(torch.stack(values) if parts.point_weights else terms).detach(),
             weights=self.weight_of,
-            point_weights=point_weights,
+            point_weights=parts.point_weights,
         )
 
-    def residuals(self) -> Tensor:
-        """r [n_rows] in float64 with a graph: all residuals at all points, scaled so that |r|² is
-        the loss without slope recovery.
+    def _parts(self, batches: Sequence[Piece], known: Mapping[str, Tensor]) -> _Parts:
+        """The terms at these points.
+
+        Args:
+            known: weights of the points of this process, by the first term of a group.
         """
-        constants, rows = self.constants.values(), []
+        parts = _Parts()
+        constants = self.constants.values()
+        for group, part, fields in self._evaluated(batches):
+            squares = group.squares_at(part, fields, constants, self.backend)
+            share = None if len(part) == part.n_all else len(part) / part.n_all
+            plain = {name: _mean(square, share) for name, square in squares.items()}
+            parts.values.update(plain)
+            weights = known.get(group.terms[0].name)
+            weights = (
+                self._point_weights(group, part, squares)
+                if weights is None
+                else weights[group.own_places(part)]
+            )
+            if weights is None:
+                parts.weighted.update(plain)
+                continue
+            for name, of_term in squares.items():
+                parts.weighted[name] = _mean([weights * one for one in of_term], share)
+                parts.point_weights[name] = _mean([weights], share)
+        return parts
+
+    def _summed(self, iteration: int, batch: int | None) -> Loss:
+        """The same over all processes, and over many points in blocks.
+
+        The gradient is computed with the loss, and both go round in one sum, in float64.
+        """
+        parameters, known = self.parameters(), self._known_point_weights(iteration, batch)
+        places = {name: i for i, name in enumerate(self.terms)}
+        zeros = torch.zeros
+        sums = zeros(3, len(places), dtype=torch.float64, device=self.network.device)
+        slopes = sums.new_zeros(sum(parameter.numel() for parameter in parameters))
+        for piece in self._pieces(iteration, batch):
+            parts = self._parts(piece, known)
+            if torch.is_grad_enabled() and parts.weighted:
+                at = [places[name] for name in parts.weighted]
+                part = torch.stack(list(parts.weighted.values())) @ self.weights[at]
+                slopes += torch.cat([g.flatten().double() for g in gradient(part, parameters)])
+            for row, of_term in zip(
+                sums, (parts.values, parts.weighted, parts.point_weights), strict=True
+            ):
+                for name, value in of_term.items():
+                    row[places[name]] += value.detach()
+        whole = processes.total(torch.cat([sums.flatten(), slopes]))
+        values, weighted, means = whole[: sums.numel()].view_as(sums)
+        of_terms = (weighted @ self.weights[: len(places)].double()).to(self.network.dtype)
+        total = _WithGradient.apply(of_terms, whole[sums.numel() :], *parameters)  # type: ignore[no-untyped-call]
+        values = values.to(self.network.dtype)
+        if self.recovery is not None:
+            recovery = self.recovery(list(self.network.slopes.values))
+            values = torch.cat([values, recovery.detach()[None]])
+            total = total + self.weights[-1] * recovery
+        return Loss(
+            total=total,
+            names=self.names,
+            values=values,
+            weights=self.weight_of,
+            point_weights={name: means[places[name]] for name in self.equations} if known else {},
+        )
+
+    def _pieces(self, iteration: int, batch: int | None) -> Iterator[list[Piece]]:
+        """All points of this process, or of the batch: what is evaluated together, and then many
+        points in blocks.
+        """
+        if batch is not None:
+            yield self._batches(iteration, batch)
+            return
+        yield [(group, group.whole) for group in self.groups if not group.is_large]
+        for group in self.groups:
+            for block in group.pieces() if group.is_large else ():
+                yield [(group, block)]
+
+    @property
+    def _weighs_points(self) -> bool:
+        """Whether the points of equations have weights of their own."""
+        has_time = self.problem.domain.time_axis is not None
+        return has_time and BALANCES[self.balance.method].weigh_points is not None
+
+    def _is_of_equations(self, group: TermGroup) -> bool:
+        return {term.name for term in group.terms} <= self.equations
+
+    @torch.no_grad()
+    def _known_point_weights(self, iteration: int, batch: int | None) -> dict[str, Tensor]:
+        """The weights of the points of this process, by the first term of a group; they depend on
+        the residuals at all points.
+        """
+        known: dict[str, Tensor] = {}
+        if not self._weighs_points:
+            return known
+        constants = self.constants.values()
+        for group in filter(self._is_of_equations, self.groups):
+            name, held = group.terms[0].name, self.held_weights
+            if held is not None and name in held:
+                known[name] = held[name][group.own]
+                continue
+            squares = [torch.zeros(0, dtype=self.network.dtype, device=self.network.device)]
+            slices = [torch.zeros(0, dtype=torch.int64, device=self.network.device)]
+            for piece in self._pieces(iteration, batch):
+                for of, part, fields in self._evaluated([one for one in piece if one[0] is group]):
+                    at = of.squares_at(part, fields, constants, self.backend)
+                    squares.append(self._of_system(at))
+                    slices.append(self._slices(part))
+            known[name] = self._weigh(torch.cat(squares), torch.cat(slices))
+            if held is not None:
+                held[name] = processes.joined(known[name], group.n_all)
+        return known
+
+    def residuals(self) -> Tensor:
+        """r [n_rows] in float64 with a graph: all residuals at the points of this process, scaled
+        so that the sum of |r|² over all is the loss without slope recovery.
+        """
+        constants = self.constants.values()
+        rows = [torch.zeros(0, dtype=torch.float64, device=self.network.device)]
         for group, part, fields in self._evaluated(self._batches(0, None)):
             scales = self.row_scales(group)
             by_term = group.residuals_at(part, fields, constants, self.backend)
@@ -228,14 +377,15 @@ class Objective:
         roots of all weights, those of points as they are held.
         """
         squares = torch.ones(group.n_residuals, dtype=torch.float64, device=self.network.device)
-        squares /= group.n_residuals
+        squares /= group.n_all
         held = (self.held_weights or {}).get(group.terms[0].name)
-        for weights in (group.row_weights, held):
-            if weights is not None:
-                squares = squares * weights
+        if group.row_weights is not None:
+            squares = squares * group.row_weights
+        if held is not None:
+            squares = squares * held[group.own]
         return {term.name: (self.weight_of[term.name] * squares).sqrt() for term in group.terms}
 
-    def _batches(self, iteration: int, size: int | None) -> list[tuple[TermGroup, Batch]]:
+    def _batches(self, iteration: int, size: int | None) -> list[Piece]:
         if size is None:
             return [(group, group.whole) for group in self.groups]
         random = random_stream(self.seed, "batch", str(iteration))
@@ -243,11 +393,12 @@ class Objective:
 
     @staticmethod
     def _evaluated(
-        batches: Sequence[tuple[TermGroup, Batch]],
+        batches: Sequence[Piece],
     ) -> Iterator[tuple[TermGroup, Batch, Mapping[Field, Tensor]]]:
         """Groups and their points with what the network gives there."""
-        evaluated = evaluate_together([(group.engine, part.prepared) for group, part in batches])
-        for (group, part), fields in zip(batches, evaluated, strict=True):
+        here = [(group, part) for group, part in batches if len(part)]
+        evaluated = evaluate_together([(group.engine, part.prepared) for group, part in here])
+        for (group, part), fields in zip(here, evaluated, strict=True):
             yield group, part, fields
 
     def _point_weights(
@@ -259,19 +410,28 @@ class Objective:
         name, held = group.terms[0].name, self.held_weights
         if held is not None and name in held:
             return held[name]
-        weigh_points = BALANCES[self.balance.method].weigh_points
-        axis = self.problem.domain.time_axis
-        if weigh_points is None or axis is None or not squares.keys() <= self.equations:
+        if not self._weighs_points or not self._is_of_equations(group):
             return None
+        weights = self._weigh(self._of_system(squares), self._slices(batch))
+        if held is not None:
+            held[name] = weights
+        return weights
+
+    def _weigh(self, squares: Tensor, slices: Tensor) -> Tensor:
+        """The weights of points [n] of this process, by the squares there and the slices."""
+        weigh_points = BALANCES[self.balance.method].weigh_points
+        assert weigh_points is not None  # noqa: S101 - asked before
+        return weigh_points(squares, slices, self.balance, processes.total)
+
+    def _slices(self, batch: Batch) -> Tensor:
+        """The slice of time that each point is in, counted from where the problem begins."""
+        axis = self.problem.domain.time_axis
+        assert axis is not None  # noqa: S101 - asked before
         start, end = self.problem.domain.lower[axis], self.problem.domain.upper[axis]
         if self.runs_back:
             start, end = end, start
         part = (batch.points[:, axis] - start) / (end - start)
-        slices = (part * self.balance.slices).long().clamp(0, self.balance.slices - 1)
-        weights = weigh_points(self._of_system(squares), slices, self.balance)
-        if held is not None:
-            held[name] = weights
-        return weights
+        return (part * self.balance.slices).long().clamp(0, self.balance.slices - 1)
 
     def _of_system(self, squares: Mapping[str, list[Tensor]]) -> Tensor:
         """The squares of all equations with the weights of the spec, summed at each point
@@ -307,12 +467,20 @@ class Objective:
         if update is None:
             return
         constants = self.constants.values()
-        residuals: dict[str, Tensor] = {}
-        for group, part, fields in self._evaluated(self._batches(iteration, batch)):
+        batches = self._batches(iteration, batch)
+        residuals = {name: self.weights.new_zeros(0) for name in self.terms}
+        rows = {}
+        for group, part in batches:
+            for term in group.terms:
+                rows[term.name] = TermRows(
+                    len(group.lowered.residuals[term.name]), part.n_all, part.places
+                )
+        for group, part, fields in self._evaluated(batches):
             residuals |= group.scaled_residuals(part, fields, constants, self.backend)
         moment = BalanceState(
             settings=self.balance,
             residuals=residuals,
+            rows=rows,
             equations=self.equations,
             weights={name: term.weight for name, term in self.terms.items()},
             factors=self.factors,
@@ -415,16 +583,17 @@ class Objective:
         over them, [n].
         """
         equations = [term for term in self.terms.values() if term.name in self.equations]
-        blocks = np.array_split(points, max(1, math.ceil(len(points) / _POINTS_AT_A_TIME)))
+        own = points[processes.share(len(points))]
+        blocks = np.array_split(own, max(1, math.ceil(len(own) / _POINTS_AT_A_TIME)))
         sizes = []
         with torch.no_grad():
             constants = self.constants.values()
             for block in blocks:
-                group = self._group(equations, PointSet(points=block))
+                group = self._group(equations, PointSet(points=block), divided=False)
                 ((_, part, fields),) = self._evaluated([(group, group.whole)])
                 squares = self._of_system(group.squares_at(part, fields, constants, self.backend))
-                sizes.append(squares.detach().sqrt().cpu().numpy().astype(np.float64))
-        return np.concatenate(sizes)
+                sizes.append(squares.detach().sqrt())
+        return processes.joined(torch.cat(sizes), len(points)).cpu().numpy().astype(np.float64)
 
     def not_finite(self) -> dict[str, Array]:
         """At which residuals [n_residuals] a term is not finite, of the terms that are not
@@ -443,18 +612,24 @@ class Objective:
 
     def mean_squares(self, points: Mapping[str, PointSet]) -> dict[str, float]:
         """The terms that `points` names, at those points, without weights."""
-        means: dict[str, float] = {}
+        means = dict.fromkeys(points, 0.0)
         with torch.no_grad():
             constants = self.constants.values()
-            groups = self._groups([self.terms[name] for name in points], points)
-            for group, part, fields in self._evaluated([(group, group.whole) for group in groups]):
-                squares = group.squares_at(part, fields, constants, self.backend)
-                means |= {name: float(_mean(of_term)) for name, of_term in squares.items()}
-        return means
+            for group in self._groups([self.terms[name] for name in points], points):
+                for block in group.pieces():
+                    for _, part, fields in self._evaluated([(group, block)]):
+                        squares = group.squares_at(part, fields, constants, self.backend)
+                        share = None if len(part) == part.n_all else len(part) / part.n_all
+                        for name, of_term in squares.items():
+                            means[name] += float(_mean(of_term, share))
+        whole = processes.total(torch.tensor(list(means.values()), dtype=torch.float64))
+        return dict(zip(means, whole.tolist(), strict=True))
 
 
 def gradient(total: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """That of a scalar by parameter, 0 where it does not depend on one; frees the graph."""
+    if not total.requires_grad:
+        return tuple(map(torch.zeros_like, parameters))
     return torch.autograd.grad(total, parameters, allow_unused=True, materialize_grads=True)
 
 
@@ -464,7 +639,8 @@ def _within(dtype: torch.dtype, number: float) -> float:
     return number if is_held else math.copysign(math.inf, number)
 
 
-def _mean(squares: Sequence[Tensor]) -> Tensor:
-    """The mean over points of the sum of squares."""
+def _mean(squares: Sequence[Tensor], share: float | None) -> Tensor:
+    """The mean over points of the sum of squares, times the fraction that they are of all."""
     first, *rest = [square.mean() for square in squares]
-    return sum(rest, start=first)
+    mean = sum(rest, start=first)
+    return mean if share is None else mean * share

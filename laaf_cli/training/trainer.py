@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from laaf_cli import processes
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.training.checkpoints import Checkpoints
 from laaf_cli.training.clock import Clock
@@ -26,6 +27,9 @@ N_MONITORED = 50
 
 RETRY_FACTOR = 0.1
 """What a retry multiplies the learning rate by, as torch's `ReduceLROnPlateau` does."""
+
+COMPARE_EVERY = 100
+"""Iterations after which several processes compare what they have trained."""
 
 N_TIMED = 200
 """Records, at least, of a phase that a bound on its seconds ends, however few of its iterations
@@ -274,6 +278,8 @@ class Trainer:
                 return (PhaseEnd.COMPLETED if is_finished else PhaseEnd.STALLED), ended
             self.iteration += 1
             self.done += 1
+            if self.iteration % COMPARE_EVERY == 0:
+                processes.check_equal(self.parameters)
         return PhaseEnd.COMPLETED, ""
 
     @property

@@ -115,6 +115,7 @@ def _in_float64(objective: Objective) -> Objective:
         objective.make_engine,
         None,
         objective.seed,
+        divided=False,
     )
     with torch.no_grad():
         for name, free in objective.constants.free.items():

@@ -1,6 +1,6 @@
-"""How time and memory of one loss and gradient grow with points, width and depth, and how much of the machine is used.
+"""How time and memory of one loss and gradient grow with points and width, and how much of the machine is used.
 
-Burgers' equation with 1e3 to 1e6 points, widths 20 to 256, depths 2 to 8. For each case the engines take turns with a
+Burgers' equation with 1e3 to 1e6 points, widths 20 to 256. For each case the engines take turns with a
 product of two matrices of 1024² (`torch.mm`, same precision and threads), whose rate is what the machine gives.
 
 Arithmetic of a step, in flop: 2 × 3 × Σ_groups streams × points × Σ_layers fan_in·fan_out. A stream is the value or one of
@@ -44,7 +44,6 @@ SIDE = 1024
 
 POINTS = (1_000, 10_000, 100_000, 1_000_000)
 WIDTHS = (20, 50, 100, 256)
-DEPTHS = (2, 4, 6, 8)
 
 KEPT = {"taylor": 20, "nested": 30}
 """Numbers that an engine holds per point and neuron at most, rounded up; any other holds none."""
@@ -96,7 +95,7 @@ def flop_done(plan: Plan) -> float:
     network = plan.make_network()
     objective = replace(plan, engine_name="fused").make_objective(network, plan.draw_points())
     per_point = sum(weight.numel() for weight in network.weights)
-    engines = [(group.engine, len(group.points)) for group in objective.groups]
+    engines = [(group.engine, len(group.here)) for group in objective.groups]
     return (
         2.0
         * 4.0
@@ -210,15 +209,12 @@ def row(case: Case, engines: list[str], options: argparse.Namespace) -> list[tup
 
 
 def cases(options: argparse.Namespace) -> dict[str, list[Case]]:
-    """Three lines through the space of shapes: one thing grows at a time."""
+    """Two lines through the space of shapes: one thing grows at a time."""
     dtype = options.dtype
-    points, widths, depths = (
-        (POINTS, WIDTHS, DEPTHS) if not options.quick else (POINTS[:3], WIDTHS[:2], DEPTHS[:2])
-    )
+    points, widths = (POINTS, WIDTHS) if not options.quick else (POINTS[:3], WIDTHS[:2])
     lines = {
         "points": [Case(n, 20, 6, dtype) for n in options.points or points],
         "widths": [Case(10_000, width, 4, dtype) for width in options.widths or widths],
-        "depths": [Case(10_000, 50, depth, dtype) for depth in options.depths or depths],
     }
     return {name: lines[name] for name in options.lines.split(",")}
 
@@ -233,14 +229,11 @@ def whole_numbers(text: str) -> list[int]:
 def parse() -> argparse.Namespace:
     parser = make_parser(__doc__, max_seconds=1200)
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
-    parser.add_argument(
-        "--lines", default="points,widths,depths", help="what grows; default: %(default)s"
-    )
+    parser.add_argument("--lines", default="points,widths", help="what grows; default: %(default)s")
     parser.add_argument(
         "--points", type=whole_numbers, metavar="N,…", help="numbers of points; default: 1e3 to 1e6"
     )
     parser.add_argument("--widths", type=whole_numbers, metavar="N,…", help="default: 20 to 256")
-    parser.add_argument("--depths", type=whole_numbers, metavar="N,…", help="default: 2 to 8")
     names = [name for name in racing_engines() if name != "nested"]
     parser.add_argument("--engines", default=",".join(names), help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from laaf_cli import __version__
+from laaf_cli import __version__, processes
 from laaf_cli.errors import Fault, RunFileError, SpecError
 from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.resume.past import AnyPastRun
@@ -129,6 +129,7 @@ def inexact(past: AnyPastRun, plan: AnyPlan) -> Iterator[str]:
         "device": (facts["device"], plan.device.type),
         "precision": (facts["dtype"], plan.settings()["dtype"]),
         "number of threads": (facts["threads"], torch.get_num_threads()),
+        "number of processes": (facts["processes"], processes.count()),
     }
     for what, (before, now) in before_and_now.items():
         if before != now:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from laaf_cli import processes
 from laaf_cli.training.least_squares.system import (
     TINY,
     Equation,
@@ -160,7 +161,7 @@ def _asked(residuals: Residuals) -> set[str]:
     asked = {
         field.unknown
         for *_, at in residuals
-        if bool(at.residual.count_nonzero())
+        if bool(processes.total(at.residual.count_nonzero()))
         for field in at.by_field
     }
     while True:
@@ -184,6 +185,7 @@ def _factorised(
         for rows, jacobian in system.jacobian(i, at):
             here = factors[rows]
             triangle.add(here[:, None] * jacobian * scales, -here * at.residual[rows])
+    triangle.join()
     return triangle
 
 
@@ -191,10 +193,10 @@ def _norm(
     system: System, residuals: Sequence[tuple[int, Equation, Tensor]], sizes: Sequence[float]
 ) -> float:
     squares = [
-        float((system.factors(i, equation, len(values)) / size * values).square().sum())
+        (system.factors(i, equation, len(values)) / size * values).square().sum()
         for (i, equation, values), size in zip(residuals, sizes, strict=True)
     ]
-    return math.sqrt(sum(squares))
+    return math.sqrt(sum(processes.total(torch.stack(squares)).tolist()))
 
 
 def _row_norms(system: System, residuals: Residuals, scales: Tensor) -> list[float]:
@@ -202,7 +204,8 @@ def _row_norms(system: System, residuals: Residuals, scales: Tensor) -> list[flo
     norms = []
     for i, _, at in residuals:
         ((_, jacobian),) = system.jacobian(i, at, [next(system.sites[i].blocks())])
-        norm = float((jacobian * scales).norm()) / math.sqrt(len(jacobian))
+        n_rows = int(processes.total(torch.tensor(len(jacobian))))
+        norm = processes.norm(jacobian * scales) / math.sqrt(n_rows)
         norms.append(max(norm, TINY))
     return norms
 

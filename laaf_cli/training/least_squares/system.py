@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from laaf_cli import processes
 from laaf_cli.arrays import Array
 from laaf_cli.derivatives.features import features
 from laaf_cli.expression import NUMPY, Backend, Field, Node, evaluate, fields, hoist
@@ -58,11 +59,15 @@ class Equation:
 
 
 class ResidualPoints:
-    """Points that residuals share, and what the residuals need there besides the network."""
+    """Points that residuals share, those of them that this process has, and what the residuals need
+    there besides the network.
+    """
 
     def __init__(
         self, problem: Problem, terms: Sequence[Term], point_set: PointSet, device: torch.device
     ) -> None:
+        self.n_residuals = point_set.n_residuals  # of all processes
+        point_set = point_set.of_residuals(processes.share(self.n_residuals))
         self.points = torch.tensor(point_set.points, dtype=torch.float64, device=device)
         self.combination = self._tensor(point_set.combination)
         self.row_weights = self._tensor(point_set.row_weights)
@@ -107,7 +112,7 @@ class ResidualPoints:
     def blocks(self) -> Iterator[slice]:
         """Whole residuals, so many points at a time."""
         size = max(1, POINTS_AT_A_TIME // self.run) * self.run
-        for start in range(0, len(self.points), size):
+        for start in range(0, max(1, len(self.points)), size):
             yield slice(start, min(start + size, len(self.points)))
 
 
@@ -288,14 +293,14 @@ class System:
             residual=r,
             by_field=by_field,
             by_constant=dict(zip(free, slopes[len(values) :], strict=True)),
-            size=max(float((weights * size.square()).mean().sqrt()), TINY),
+            size=max(float(processes.mean(weights * size.square()).sqrt()), TINY),
         )
 
     def factors(self, i: int, equation: Equation, n_rows: int) -> Tensor:
         """What makes the sum of the squares of a residual's rows its part of the loss, [n_rows]."""
         site = self.sites[i]
         weights = site.points.new_ones(n_rows) if site.row_weights is None else site.row_weights
-        return (equation.weight / n_rows * weights).sqrt()
+        return (equation.weight / site.n_residuals * weights).sqrt()
 
     def jacobian(
         self, i: int, at: LinearisedResidual, blocks: Iterable[slice] | None = None
@@ -324,7 +329,8 @@ class System:
         for row, (i, _, at) in zip(norms, residuals, strict=True):
             columns = self.columns(i, next(self.sites[i].blocks()))
             for field, slope in at.by_field.items():
-                norm = slope.square().mean().sqrt() * columns[field.orders].square().mean().sqrt()
+                sizes = slope.square(), columns[field.orders].square()
+                norm = processes.mean(sizes[0]).sqrt() * processes.mean(sizes[1]).sqrt()
                 k = self.outputs.index(field.unknown)
                 row[k] = math.hypot(row[k], float(norm))
         return norms
@@ -337,7 +343,7 @@ class System:
         for i, equation, at in self.linearised(state):
             given = self.sites[i].row_weights
             weights = 1.0 if given is None else given
-            ratio = float((weights * at.residual.square()).mean().sqrt()) / at.size
+            ratio = float(processes.mean(weights * at.residual.square()).sqrt()) / at.size
             ratio = ratio if math.isfinite(ratio) else math.inf
             largest[equation.kind] = max(largest.get(equation.kind, 0.0), ratio)
         return largest

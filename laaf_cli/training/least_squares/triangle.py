@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from laaf_cli import processes
+
 
 class Triangle:
     """R and Qᵀb of all rows so far; the memory of most_rows, a few times n, is all it takes.
@@ -33,6 +35,18 @@ class Triangle:
         if len(stacked) > self.n + 1:
             stacked = torch.linalg.qr(stacked, mode="r").R
         self.rows, self.n_rows = [stacked], len(stacked)
+
+    def join(self) -> None:
+        """Takes the rows of all processes: of two triangles one on the other, the triangle (TSQR;
+        Demmel, Grigori, Hoemmen & Langou 2012, SIAM J. Sci. Comput. 34, A206).
+        """
+        if processes.count() == 1:
+            return
+        own = self.factor() if self.n_rows else torch.cat(self.rows)
+        whole = own.new_zeros(self.n + 1, self.n + 1)
+        whole[: len(own)] = own
+        self.rows = [processes.reduced(whole, _triangle_of)]
+        self.n_rows = self.n + 1
 
     def factor(self) -> Tensor:
         """R [k, n + 1] of all rows and right sides, k at most n + 1."""
@@ -63,3 +77,7 @@ class Triangle:
             r[: self.n, : self.n], r[: self.n, self.n :], upper=True
         )
         return solved[:, 0] / norms
+
+
+def _triangle_of(upper: Tensor, lower: Tensor) -> Tensor:
+    return torch.linalg.qr(torch.cat([upper, lower]), mode="r").R

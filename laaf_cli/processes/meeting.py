@@ -1,0 +1,228 @@
+"""How processes meet, watch over one another, and part: on `torchrun`'s word, or Slurm's."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
+
+from laaf_cli.errors import ExitCode, LaafError, UsageError
+
+ALWAYS = timedelta(days=365)
+
+PATIENCE_S = 20.0
+"""How long a process that has lost another may take to come to its end by itself."""
+
+SLURM_PORTS = 20_000, 20_000
+"""The first port and the number of ports from which that of a step is taken by its number."""
+
+
+class LostProcessError(LaafError):
+    """One of several processes ended without a word."""
+
+
+class SaidElsewhereError(LaafError):
+    """Another process has said why all of them end: the text is empty."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where processes meet, and which of how many this one is."""
+
+    address: str
+    port: int
+    number: int
+    count: int
+    local: int
+    """Its number among those of its machine."""
+
+
+def place() -> Place | None:
+    """Where whoever started this process wants it to meet others; None where it is alone.
+
+    Raises:
+        UsageError: the variables of the environment that say so make no sense.
+    """
+    env = os.environ
+    try:
+        if {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= env.keys():
+            found = Place(
+                env["MASTER_ADDR"],
+                int(env["MASTER_PORT"]),
+                int(env["RANK"]),
+                int(env["WORLD_SIZE"]),
+                int(env.get("LOCAL_RANK", "0")),
+            )
+        elif {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_STEP_NODELIST"} <= env.keys():
+            step = int(env.get("SLURM_JOB_ID", "0")) + int(env.get("SLURM_STEP_ID", "0"))
+            found = Place(
+                first_host(env["SLURM_STEP_NODELIST"]),
+                SLURM_PORTS[0] + step % SLURM_PORTS[1],
+                int(env["SLURM_PROCID"]),
+                int(env["SLURM_STEP_NUM_TASKS"]),
+                int(env.get("SLURM_LOCALID", "0")),
+            )
+        else:
+            return None
+    except ValueError as error:
+        raise UsageError(
+            f"the environment says wrongly where several processes meet: {error}\n"
+            "torchrun sets RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, srun SLURM_…; unset them "
+            "to train in one process."
+        ) from None
+    return found if found.count > 1 else None
+
+
+def is_restarted() -> bool:
+    """Whether whoever started these processes starts them once more, since one was lost."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+
+
+def first_host(nodes: str) -> str:
+    """`gpu[03-05,9],login` → `gpu03`."""
+    found = re.match(r"([^,\[]+)(?:\[([^,\]-]+))?", nodes)
+    return "".join(filter(None, found.groups())) if found else nodes
+
+
+@contextmanager
+def together(timeout_s: float) -> Iterator[None]:
+    """The processes of one training, from their meeting to their parting; one that is alone meets
+    nobody.
+
+    What ends one of them ends all, and one of them says why.
+
+    Args:
+        timeout_s: how long to wait for the others at first.
+
+    Raises:
+        UsageError: they do not meet.
+        LostProcessError: one of them was killed.
+        SaidElsewhereError: another process has said what there is to say.
+    """
+    at = place()
+    if at is None:
+        yield
+        return
+    watch = _Watch(at, _meet(at, timeout_s))
+    try:
+        yield
+    except BaseException as error:
+        reason = watch.why(error)
+        code = reason.exit_code if isinstance(reason, LaafError) else ExitCode.INTERNAL
+        watch.part(code)
+        if reason is error:
+            raise
+        raise reason from None
+    watch.part(ExitCode.OK)
+    watch.heard.wait()
+    if watch.next_code != ExitCode.OK:
+        raise watch.why(RuntimeError())
+    dist.destroy_process_group()
+
+
+def _meet(at: Place, timeout_s: float) -> dist.Store:
+    """Waits for all of them, and makes the group that sums go round in."""
+    os.environ |= {
+        "RANK": str(at.number),
+        "WORLD_SIZE": str(at.count),
+        "MASTER_ADDR": at.address,
+        "MASTER_PORT": str(at.port),
+    }
+    os.environ.setdefault("NCCL_ALGO", "Ring")  # one order of summation
+    timeout = timedelta(seconds=timeout_s)
+    has_cuda = torch.cuda.is_available()
+    if has_cuda:
+        torch.cuda.set_device(at.local % torch.cuda.device_count())
+    try:
+        store: dist.Store = next(iter(rendezvous("env://", timeout=timeout)))[0]
+        store.set(f"who {at.number}", f"pid {os.getpid()} on {socket.gethostname()}")
+        store.wait([f"who {i}" for i in range(at.count)], timeout)
+    except (dist.DistError, RuntimeError, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(
+            f"process {at.number} of {at.count} did not meet all others at {at.address}:{at.port} "
+            f"within {timeout_s:g} s: {reason}\n"
+            "Start all of them, on machines that reach this address, or let `timeout` be longer."
+        ) from None
+    dist.init_process_group(
+        "cpu:gloo,cuda:nccl" if has_cuda else "gloo",
+        store=store,
+        rank=at.number,
+        world_size=at.count,
+        timeout=ALWAYS,
+    )
+    return store
+
+
+class _Watch:
+    """Waits for the last word of the next process, in a ring; that it ends without one is seen by
+    its connection, which the system closes.
+    """
+
+    def __init__(self, at: Place, store: dist.Store) -> None:
+        self.at, self.store = at, store
+        self.next = (at.number + 1) % at.count
+        self.who = store.get(f"who {self.next}").decode()
+        self.group = dist.new_group(backend="gloo", timeout=ALWAYS)
+        self.heard, self.over = threading.Event(), threading.Event()
+        self.next_code: int | None = None
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        word = torch.zeros(1, dtype=torch.int64)
+        with suppress(RuntimeError):
+            dist.recv(word, self.next, group=self.group)
+            self.next_code = int(word)
+        self.heard.set()
+        # The main thread sees it by itself, unless it waits for a GPU that waits for another.
+        if self.next_code != ExitCode.OK and not self.over.wait(PATIENCE_S):
+            if self.next_code is None:
+                os.write(2, f"error: {self._lost}\n".encode())
+            os._exit(ExitCode.INTERNAL)
+
+    @property
+    def _lost(self) -> str:
+        return (
+            f"process {self.next} of {self.at.count} (counted from 0; {self.who}) was killed or "
+            "crashed, for its memory perhaps"
+        )
+
+    def why(self, error: BaseException) -> BaseException:
+        """What this process is to say, where it ends by an error."""
+        if isinstance(error, RuntimeError) and self.heard.wait(PATIENCE_S):
+            # A sum went no further.
+            if self.next_code is None:
+                notes = getattr(error, "__notes__", [])
+                return LostProcessError("\n".join([self._lost, *notes]))
+            return _said(self.next_code)
+        if isinstance(error, LaafError | KeyboardInterrupt):
+            code = getattr(error, "exit_code", ExitCode.INTERRUPTED)
+            try:
+                is_said = self.store.add("said", 1) > 1
+            except (dist.DistError, RuntimeError):
+                is_said = True  # by the process that kept the store, which has ended
+            if is_said:
+                return _said(code)
+        return error
+
+    def part(self, code: int) -> None:
+        """Says the last word to the process before."""
+        self.over.set()
+        before = (self.at.number - 1) % self.at.count
+        with suppress(RuntimeError):  # it may have ended
+            dist.send(torch.tensor([int(code)]), before, group=self.group)
+
+
+def _said(code: int) -> LaafError:
+    error = SaidElsewhereError("")
+    error.exit_code = next((one for one in ExitCode if one == code), ExitCode.INTERNAL)
+    return error
