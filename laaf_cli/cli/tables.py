@@ -62,7 +62,7 @@ def _errors(summary: SolveResult) -> PlainTable:
         table = PlainTable("error", "")
         table.add_texts("relative L2", why_unknown(summary.no_reference))
         if summary.estimate is not None:
-            table.add_texts("estimate of it", f"{summary.estimate:.1e}, by residuals")
+            table.add_texts("estimate of it", f"{summary.estimate:.1e}, by {summary.estimated_by}")
         return table
     table = PlainTable("error", *summary.relative_l2)
     relative, largest = summary.relative_l2.values(), summary.max_error.values()

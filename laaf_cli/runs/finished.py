@@ -76,6 +76,11 @@ class RunResult(JsonRecord, ABC):
         return math.inf if math.isnan(self.error) else self.error
 
     @property
+    def estimated_from(self) -> str:
+        """What the estimate of the error is taken from, empty where the error is known."""
+        return ""
+
+    @property
     def measure(self) -> Measure:
         """What that number is, and how it is printed."""
         return TASKS[self.task].measure

@@ -40,7 +40,7 @@ from laaf_cli.runs.identity import Hashes, hash_of, make_hashes
 from laaf_cli.runs.kept_reference import KeptReference, cache_folder
 from laaf_cli.runs.plan_faults import plan_faults, require_kernel
 from laaf_cli.runs.planned import AnyPlan
-from laaf_cli.runs.recipes import CHOSEN_GOAL, DEFAULT_SECONDS, ESTIMATED_GOAL, chosen
+from laaf_cli.runs.recipes import CHOSEN_GOAL, DEFAULT_SECONDS, chosen
 from laaf_cli.runs.solution import make_kinks, make_periods, make_similarity
 from laaf_cli.seeds import random_stream
 from laaf_cli.spec import KeyPath, Override, RunSpec, Text, load
@@ -340,7 +340,7 @@ def make_plan(
         # Named by the spec, or one that takes none of them, whose faults are reported as they are.
         plan = plan_one(text, overrides, max_seconds=bound, **how)
     if goal is None and recipes:
-        goal = CHOSEN_GOAL if plan.reference is not None else ESTIMATED_GOAL
+        goal = CHOSEN_GOAL
     return replace(plan, goal=goal or 0.0, not_tried=tuple(refused))
 
 

@@ -18,10 +18,8 @@ SOLVING_SHARE = 2 / 3
 for training does not get further there.
 """
 
-CHOSEN_GOAL, ESTIMATED_GOAL = 1e-4, 1e-3
-"""The relative error at which nothing more is tried, where it is known and where it is estimated:
-estimates lie above it.
-"""
+CHOSEN_GOAL = 1e-4
+"""The relative error at which nothing more is tried."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,7 +84,11 @@ class SolveResult(RunResult):
     absolute: list[str]
     """A sentence for each error that is absolute, since the reference is zero."""
     estimate: float | None
-    """Of the relative error, by the residuals at held-out points; None where it is unknown."""
+    """Of the relative error; None where it is unknown."""
+    estimated_by: str
+    """What it is taken from: `residuals` at held-out points, or what `a second solution` with other
+    neurons differs by.
+    """
     reference: str
     """How the reference was computed, or `none`."""
     reference_error: float | None
@@ -111,6 +115,10 @@ class SolveResult(RunResult):
     def error_or_estimate(self) -> float:
         known = self.error if self.relative_l2 else self.estimate
         return math.inf if known is None or math.isnan(known) else known
+
+    @property
+    def estimated_from(self) -> str:
+        return "" if self.relative_l2 else self.estimated_by
 
     @property
     def why_unknown(self) -> str:
@@ -360,6 +368,7 @@ def _summary(
         reference_error=reference.error_estimate if reference else None,
         reference_errors=dict(reference.error_estimates) if reference else None,
         estimate=None if math.isnan(result.estimate) else result.estimate,
+        estimated_by=result.estimated_by,
         reference_time_s=reference.wall_time_s if reference else None,
         no_reference=plan.no_reference,
         warnings=doubts(

@@ -287,7 +287,7 @@ def verdict(summary: RunResult, goal: float) -> str:
     error = summary.error_or_estimate
     if math.isinf(error):
         return f"whether it is solved to the goal {goal:g} is not known"
-    by = "" if summary.error == error else ", by its residuals"
+    by = f", by {summary.estimated_from}" if summary.estimated_from else ""
     aim = f"{error:.1e}{by} (goal {goal:g})"
     return f"solved to {aim}" if error <= goal else f"not solved to the goal: {aim}"
 

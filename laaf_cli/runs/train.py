@@ -30,16 +30,23 @@ from laaf_cli.training import (
     Clock,
     Event,
     IterationRecord,
+    Objective,
     StopReason,
     Trainer,
     TrainingResult,
     intervals,
     relative_residual,
+    second_solution,
     validate,
 )
 
 N_ESTIMATED = 2000
 """Points at which the error is estimated where it is not known."""
+
+UNSOLVED = 1e-2
+"""The relative residual from which on two solutions may be wrong alike."""
+
+SECOND_SOLUTION = "a second solution"
 
 
 def execute(
@@ -220,8 +227,8 @@ def _train_one(
             if plan.spec.learn
             else {},
         )
-    if plan.goal and result.divergence is None and math.isnan(result.estimate):
-        result = replace(result, estimate=relative_residual(objective, N_ESTIMATED))
+    if plan.goal and result.divergence is None and reference is None:
+        result = _estimated(plan, objective, result, grid)
     known = result.estimate
     if result.divergence is not None:
         known = math.inf
@@ -242,6 +249,33 @@ def _referenced(
     """The plan with its reference computed, the values on the grid, and the separate times."""
     plan, reference = with_reference(plan, grid, on_progress, should_stop)
     return plan, reference, slices_of(plan)
+
+
+def _estimated(
+    plan: Plan, objective: Objective, result: TrainingResult, grid: Array
+) -> TrainingResult:
+    """With an estimate of the error: what a second solution by least squares differs by, which
+    residuals bound where nothing is solved; of other methods residuals alone.
+    """
+    residual = result.estimate
+    if math.isnan(residual):
+        return replace(result, estimate=relative_residual(objective, N_ESTIMATED))
+    second = second_solution(objective, residual) if math.isfinite(residual) else None
+    if second is None:
+        return result
+    problem = plan.problem
+    known, other = (
+        NetworkSolution.of(network, plan.make_engine, problem.ansatz).unknowns(
+            problem.unknowns, grid
+        )
+        for network in (objective.network, second)
+    )
+    known = without_two_values(problem.domain, problem.terms, grid, known)
+    difference = max(relative_l2(other[name], known[name]) for name in known)
+    if residual > UNSOLVED and any(term.kind == "data" for term in problem.terms):
+        residual = relative_residual(objective, N_ESTIMATED, of_data=False)
+    estimate = max(difference, residual) if residual > UNSOLVED else difference
+    return replace(result, estimate=estimate, estimated_by=SECOND_SOLUTION)
 
 
 @within_memory("computing the reference")

@@ -5,7 +5,7 @@ from laaf_cli.training.checkpoints import Checkpoints
 from laaf_cli.training.clock import Clock
 from laaf_cli.training.estimate import relative_residual
 from laaf_cli.training.faults import SettingFault, balance_faults, phase_faults, resampling_faults
-from laaf_cli.training.least_squares import default_features, default_points
+from laaf_cli.training.least_squares import default_features, default_points, second_solution
 from laaf_cli.training.objective import SLOPE_RECOVERY, AdaptiveState, Objective
 from laaf_cli.training.optimizers import OPTIMIZERS
 from laaf_cli.training.phases import (

@@ -14,7 +14,7 @@ from laaf_cli.training.objective import Objective
 N_INNER = 1000
 
 
-def relative_residual(objective: Objective, n_points: int) -> float:
+def relative_residual(objective: Objective, n_points: int, *, of_data: bool = True) -> float:
     """The largest root mean square of a residual at held-out points, relative to its terms.
 
     It is near to the relative error where the equations see the solution everywhere. NaN where
@@ -23,6 +23,7 @@ def relative_residual(objective: Objective, n_points: int) -> float:
 
     Args:
         n_points: of the equations.
+        of_data: whether residuals of observations count, which are as large as the noise.
     """
     problem, network = objective.problem, objective.network
     if (problem.fluxes and not network.inputs.kinks) or network.dtype != torch.float64:
@@ -52,4 +53,5 @@ def relative_residual(objective: Objective, n_points: int) -> float:
     )
     free = {name: value.detach() for name, value in objective.constants.free.items()}
     state = OutputLayerState(layer=network.output_layer, free=free)
-    return max(system.relative_residuals(state).values())
+    residuals = system.relative_residuals(state)
+    return max(value for kind, value in residuals.items() if of_data or kind != "data")

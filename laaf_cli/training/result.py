@@ -115,6 +115,8 @@ class TrainingResult(EndedTraining):
     """The phases that were begun."""
     estimate: float = math.nan
     """An estimate of the relative error, NaN where it is missing."""
+    estimated_by: str = "residuals"
+    """What the estimate is taken from."""
     slopes_absorbed_at: int = -1
     """The iteration before which slopes became part of the weights, −1 where they did not."""
     validation: dict[str, float] = field(default_factory=dict)

@@ -17,10 +17,7 @@ from laaf_cli.training.least_squares.system import (
     OutputLayerState,
     System,
 )
-from laaf_cli.training.least_squares.triangle import Triangle
-
-FINEST = 1e-15
-"""The damping that counts as none: what it adds is rounding."""
+from laaf_cli.training.least_squares.triangle import FINEST, Triangle
 
 TRIALS = (
     (FINEST, 1.0),
@@ -62,10 +59,13 @@ class GaussNewton:
 
     Args:
         has_steep: whether some neurons are far steeper than others.
+        is_near: whether the state is near a solution.
     """
 
-    def __init__(self, system: System, state: OutputLayerState, *, has_steep: bool) -> None:
-        self.system, self.has_steep = system, has_steep
+    def __init__(
+        self, system: System, state: OutputLayerState, *, has_steep: bool, is_near: bool = False
+    ) -> None:
+        self.system, self.has_steep, self.is_near = system, has_steep, is_near
         self.steps = self.n_slow = 0
         self.put(state)
 
@@ -84,7 +84,7 @@ class GaussNewton:
         residuals = self.system.linearised(self.state)
         # Before the first there is no solution whose terms could have a size.
         sizes = [at.size for *_, at in residuals]
-        if not self.steps:
+        if not self.steps and not self.is_near:
             sizes = _row_norms(self.system, residuals, self.scales)
         now = _norm(
             self.system, [(i, equation, at.residual) for i, equation, at in residuals], sizes

@@ -138,20 +138,20 @@ def sites(
 
 
 def parted(
-    observed: Mapping[str, PointSet], random: np.random.Generator
+    observed: Mapping[str, PointSet], random: np.random.Generator, held: float = HELD_SHARE
 ) -> tuple[dict[str, PointSet], dict[str, PointSet]]:
     """Observations to solve with, and others to judge by: what follows the noise of the first does
     not fit the second. Of few observations none is left out.
     """
-    fitted, held = {}, {}
+    solved, others = {}, {}
     for name, points in observed.items():
         n = len(points)
         if n < FEWEST_PARTED or points.combination is not None:
-            fitted[name] = held[name] = points
+            solved[name] = others[name] = points
             continue
-        is_held = random.permutation(n) < n * HELD_SHARE
-        fitted[name], held[name] = points.part(~is_held), points.part(is_held)
-    return fitted, held
+        is_held = random.permutation(n) < n * held
+        solved[name], others[name] = points.part(~is_held), points.part(is_held)
+    return solved, others
 
 
 def _with_more(points: PointSet, near: Array) -> PointSet:

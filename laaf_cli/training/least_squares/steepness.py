@@ -22,6 +22,9 @@ N_CANDIDATES, N_AT_START, AT_A_TIME = 8000, 2000, 500
 MOST = 300.0
 """The largest steepness: a network may be far steeper at a point that no row has seen."""
 
+STEEP = 5.0
+"""The steepness from which on neurons, and points, follow it."""
+
 STEP = 1e-4
 """Of differences of formulas, as a fraction of half the domain."""
 

@@ -25,7 +25,7 @@ from laaf_cli.training.least_squares.candidates import (
     neurons_of,
     next_slopes,
 )
-from laaf_cli.training.least_squares.gauss_newton import FINEST, GaussNewton, first_guess
+from laaf_cli.training.least_squares.gauss_newton import GaussNewton, first_guess
 from laaf_cli.training.least_squares.march import LOST, March, Move
 from laaf_cli.training.least_squares.neurons import Neurons, drawn, put_neurons
 from laaf_cli.training.least_squares.points import (
@@ -38,9 +38,9 @@ from laaf_cli.training.least_squares.points import (
     sites,
 )
 from laaf_cli.training.least_squares.spots import Break, Spots, at_breaks, find_breaks
-from laaf_cli.training.least_squares.steepness import of_solution, of_start
+from laaf_cli.training.least_squares.steepness import STEEP, of_solution, of_start
 from laaf_cli.training.least_squares.system import OutputLayerState, System
-from laaf_cli.training.least_squares.triangle import Triangle
+from laaf_cli.training.least_squares.triangle import fitted
 from laaf_cli.training.objective import Loss, Objective
 from laaf_cli.training.phases import TrainingPhase
 from laaf_cli.training.state import Arrays, StateError, taken
@@ -67,10 +67,8 @@ search of slopes may reach it.
 MAX_REFINED = 2
 """How often neurons go where the solution so far is steep."""
 
-STEEP, N_SPOTS = 5.0, 1000
-"""The steepness at the start of a window from which neurons follow it; how many spots its mean is
-taken of.
-"""
+N_SPOTS = 1000
+"""How many spots the mean of the steepness at the start of a window is taken of."""
 
 LATE = 0.4
 """The fraction of the seconds after which nothing more is tried where there are no windows and the
@@ -272,13 +270,8 @@ class LeastSquares(Stepper):
         at, zero = torch.tensor(points, device=self.network.device), (0,) * domain.dimension
         values = features(self.network, at, [zero])[zero] @ self.network.output_layer.T
         self._draw()
-        columns = features(self.network, at, [zero])[zero]
-        rows = []
-        for column in values.T:
-            triangle = Triangle(columns.shape[1])
-            triangle.add(columns, column)
-            rows.append(triangle.solve(FINEST, equal=True))
-        return OutputLayerState(layer=torch.stack(rows), free=best.state.free)
+        layer = fitted(features(self.network, at, [zero])[zero], values)
+        return OutputLayerState(layer=layer, free=best.state.free)
 
     @cached_property
     def _breaks(self) -> list[Break]:

@@ -7,6 +7,9 @@ from torch import Tensor
 
 from laaf_cli import processes
 
+FINEST = 1e-15
+"""The damping that counts as none: what it adds is rounding."""
+
 
 class Triangle:
     """R and Qᵀb of all rows so far; the memory of most_rows, a few times n, is all it takes.
@@ -81,3 +84,13 @@ class Triangle:
 
 def _triangle_of(upper: Tensor, lower: Tensor) -> Tensor:
     return torch.linalg.qr(torch.cat([upper, lower]), mode="r").R
+
+
+def fitted(columns: Tensor, values: Tensor) -> Tensor:
+    """The output layer [k, n] whose columns [m, n] come nearest to values [m, k]."""
+    rows = []
+    for right in values.T:
+        triangle = Triangle(columns.shape[1])
+        triangle.add(columns, right)
+        rows.append(triangle.solve(FINEST, equal=True))
+    return torch.stack(rows)

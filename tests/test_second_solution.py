@@ -1,0 +1,128 @@
+"""The estimate of the error by a second solution: near the error, where residuals are not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import plan_of
+
+from laaf_cli.runs.plan import Plan
+from laaf_cli.runs.session import verdict
+from laaf_cli.runs.train import execute
+from laaf_cli.training import Objective, Trainer, second_solution
+from laaf_cli.training.least_squares.gauss_newton import GaussNewton
+from laaf_cli.training.least_squares.second_solution import SHIFT, TURN, _moved
+
+PLANE = """
+coordinates: {x: [0, 3], y: [0, 2]}
+unknowns: [u]
+equations: {poisson: "u_xx + u_yy = -8*sin(2*x)*cos(2*y)"}
+conditions: {sides: {where: boundary, equation: u = sin(2*x)*cos(2*y)}}
+reference: {exact: {u: sin(2*x)*cos(2*y)}}
+evaluation: {grid: {x: 21, y: 21}}
+training: [{optimizer: least-squares, features: 50, interior: 200}]
+"""
+
+GROWTH = """
+coordinates: {t: [0, 12]}
+unknowns: [u]
+equations: {departure: "u_t = u + 3e-9*exp(t) + 2*cos(3*t)"}
+conditions: {start: {where: t = 0, equation: u = -0.2}}
+reference: {exact: {u: "3e-9*t*exp(t) + 0.2*(3*sin(3*t) - cos(3*t))"}}
+training: [{optimizer: least-squares, windows: 8, features: 12}]
+"""
+
+SYSTEM = """
+coordinates: {x: [0, 5000]}
+unknowns: [p, w]
+equations: {balance: p_x = -2e-3*p + 10*w, flux: w_x = -1e-7*p*sin(x/500)}
+conditions: {left: {where: x = 0, equation: p = 1e5}, right: {where: x = 5000, equation: w = 3}}
+reference: auto
+training: [{optimizer: least-squares, features: 14}]
+"""
+
+NOISE = """
+coordinates: {x: [0, 1]}
+unknowns: [u]
+learn: {k: 1.0}
+equations: {diffusion: k*u_xx = -4}
+conditions: {ends: {where: boundary, equation: u = 0}}
+data: {target: {u: 2*x*(1 - x)}, points: 60, noise: 0.1}
+reference: {exact: {u: 2*x*(1 - x)}}
+training: [{optimizer: least-squares, features: 40}]
+"""
+
+
+def error_and_estimate(yaml: str, seed: int) -> tuple[float, float]:
+    """Of the same training, with its reference and without."""
+    measured = plan_of(yaml, f"seed={seed}")
+    told = execute(replace(measured, reference=None, goal=1e-4)).summary
+    assert told.relative_l2 is None
+    assert told.estimated_by == "a second solution"
+    assert told.estimate is not None
+    assert verdict(told, 1e-4).endswith(f"{told.estimate:.1e}, by a second solution (goal 0.0001)")
+    return execute(measured).summary.error, told.estimate
+
+
+def solved(plan: Plan) -> Objective:
+    """What a training of the plan leaves."""
+    objective = plan.make_objective(plan.make_network(), plan.draw_points())
+    Trainer(objective, plan.phases).train()
+    return objective
+
+
+@pytest.mark.parametrize("yaml", [PLANE, GROWTH, SYSTEM], ids=["plane", "growth", "system"])
+def test_is_near_the_error(yaml: str) -> None:
+    """In windows of time that hand on errors, which grow there, and in unknowns of any units as
+    well.
+    """
+    ratios = [
+        estimate / error for error, estimate in (error_and_estimate(yaml, k) for k in (0, 1, 2))
+    ]
+    assert 0.5 < math.prod(ratios) ** (1 / 3) < 5
+    assert min(ratios) > 0.1
+
+
+def test_sees_what_noise_makes_of_the_solution() -> None:
+    """Of which residuals, as large as the noise, say nothing."""
+    errors, estimates = zip(*(error_and_estimate(NOISE, seed) for seed in range(3)), strict=True)
+    assert max(errors) < 0.05
+    assert 0.3 < math.prod(np.divide(estimates, errors)) ** (1 / 3) < 3
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["{kind: nlaaf, n: 5}", "{kind: llaaf, n: 2}", "{kind: fixed}"])
+def test_neurons_move_by_less_than_their_width(kind: str) -> None:
+    network = solved(plan_of(PLANE, f"slopes={kind}")).network
+    moved = _moved(network, np.random.default_rng(0))
+    (before, bias), (after, other) = network.layers()[0], moved.layers()[0]
+    assert float((after / before).std()) == pytest.approx(TURN, rel=0.3)
+    through = -bias[:, None] * before / before.square().sum(1, keepdim=True)
+    shifts = (after * through).sum(1) + other
+    assert 0.9 * SHIFT < float(shifts.abs().max()) <= SHIFT * (1 + 1e-9)
+    assert torch.equal(torch.cat(network.slopes.scales()), torch.cat(moved.slopes.scales()))
+
+
+@torch.no_grad()
+def test_is_like_the_first_where_it_was_solved() -> None:
+    """In the same windows, and nothing of the first is changed."""
+    objective = solved(plan_of(GROWTH))
+    network, t = objective.network, torch.linspace(0, 12, 50, dtype=torch.float64)[:, None]
+    before = network(t)
+    second = second_solution(objective, 1e-6)
+    assert second is not None
+    assert second.ends == network.ends
+    assert torch.equal(network(t), before)
+    assert 0 < float((second(t) - before).norm()) < 1e-2 * float(before.norm())
+
+
+def test_residuals_stand_where_no_step_leads_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    objective = solved(plan_of(PLANE))
+    monkeypatch.setattr(GaussNewton, "step", lambda *_: False)
+    assert second_solution(objective, 1e-6) is None
+    told = execute(replace(plan_of(PLANE), reference=None, goal=1e-4)).summary
+    assert told.estimated_by == "residuals"
