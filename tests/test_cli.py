@@ -149,11 +149,34 @@ def test_check_tells_what_can_be_known(laaf: Laaf) -> None:
         "10000",
         "interior, latin-hypercube",
         "x = -1, x = 1",
-        "2181 + 120",
+        "2181 + 120, P = 1.0550",
         "start condition of Theorem 2.1",
     ):
         assert line in done.out
     assert not Path("runs").exists()
+
+
+THEOREM = "does not apply: it is of L-LAAF and N-LAAF with slope recovery"
+
+
+@pytest.mark.parametrize(
+    ("options", "holds", "told"),
+    [
+        (("--slopes", "nlaaf", "--set", "equations.momentum=u = 0"), True, "holds"),
+        (("--slopes", "llaaf", "--n", "10"), False, "does not hold"),
+        (("--slopes", "gaaf"), None, THEOREM),
+        (("--slopes", "fixed"), None, THEOREM),
+        (("--no-slope-recovery",), None, THEOREM),
+    ],
+)
+def test_theorem_2_1_is_judged_where_it_speaks(
+    laaf: Laaf, options: tuple[str, ...], holds: bool | None, told: str
+) -> None:
+    small = ("--set", "points.interior=100")
+    shown = laaf("check", "paper/burgers", *options, *small).out
+    assert re.search(f"start condition of Theorem 2.1 +{told} *\\n", shown)
+    record = json.loads(laaf("check", "paper/burgers", *options, *small, "--json", "-q").out)
+    assert record["theorem_holds"] is holds
 
 
 def test_problems_are_listed_and_printed(laaf: Laaf, snapshot: SnapshotAssertion) -> None:

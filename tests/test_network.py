@@ -12,7 +12,7 @@ from torch import nn
 from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.network.mlp import Mlp
-from laaf_cli.network.slope_kinds import SLOPE_KINDS
+from laaf_cli.network.slope_kinds import SLOPE_KINDS, parameter_ratio
 from laaf_cli.network.slopes import SlopeRecovery
 
 ADAPTIVE = [kind for kind in SLOPE_KINDS if kind != "fixed"]
@@ -39,16 +39,16 @@ def test_slope_counts(kind: str, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hidden", "n_inputs", "growth"), [((20,) * 3, 1, 1.0667), ((50,) * 4, 1, 1.0256)]
+    ("hidden", "n_inputs", "growth"),
+    [((1,), 1, 4 / 3), ((20,) * 3, 1, 1.0667), ((50,) * 4, 1, 1.0256), ((20,) * 6, 2, 1.055)],
 )
 def test_parameter_growth_of_the_paper(
     hidden: tuple[int, ...], n_inputs: int, growth: float
 ) -> None:
-    """Section 2.2: P = (ω + 2β)/(ω + β) for N-LAAF, β counting hidden biases."""
+    """The four examples of section 2.2: P = (ω + 2β)/(ω + β), β counting hidden biases alone."""
     network = Mlp(n_inputs, hidden, 1, kind="nlaaf", random=np.random.default_rng(0))
     parameters, slopes = network.count()
-    hidden_parameters = parameters - 1
-    assert (hidden_parameters + slopes) / hidden_parameters == pytest.approx(growth, abs=5e-4)
+    assert parameter_ratio(parameters, slopes, 1) == pytest.approx(growth, abs=6e-5)
 
 
 @pytest.mark.parametrize("kind", SLOPE_KINDS)

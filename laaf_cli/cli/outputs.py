@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from laaf_cli.json_record import JsonRecord
+from laaf_cli.network.slope_kinds import parameter_ratio
 from laaf_cli.report.comparison_record import ComparisonRecord
 from laaf_cli.runs.inspection import Inspection, TermReport
 from laaf_cli.runs.plan import Plan
@@ -36,6 +37,8 @@ class CheckRecord(JsonRecord):
     """The number of weights and biases."""
     n_slopes: int
     """The number of trainable slopes."""
+    parameter_ratio: float
+    """P of section 2.2: parameters with slopes over those without, output biases not counted."""
     recovery: float | None
     """S(a) at step 0; null where it is not part of the loss."""
     start_loss: float
@@ -46,7 +49,7 @@ class CheckRecord(JsonRecord):
     """
     theorem_holds: bool | None
     """Whether the first is below the second, as Theorem 2.1 of arXiv 1909.12228 asks; null where
-    it cannot be decided.
+    it cannot be decided, or the method is not L-LAAF or N-LAAF with slope recovery.
     """
 
     @classmethod
@@ -62,6 +65,9 @@ class CheckRecord(JsonRecord):
             terms=inspection.terms,
             n_parameters=inspection.n_parameters,
             n_slopes=inspection.n_slopes,
+            parameter_ratio=parameter_ratio(
+                inspection.n_parameters, inspection.n_slopes, len(plan.spec.unknowns)
+            ),
             recovery=inspection.recovery,
             start_loss=inspection.start_loss,
             constant_bound=inspection.constant_bound,

@@ -11,6 +11,7 @@ from laaf_cli.cli.tables import (
     absorbed_text,
     caption_absolute,
     constants_table,
+    counts_text,
     has_weights,
     summary_tables,
     value_or_dash,
@@ -79,7 +80,8 @@ def _method(report: RunReport) -> PlainTable:
     periodic = f", periodic in {', '.join(spec.periodic)}" if spec.periodic else ""
     inputs = f"{spec.network.initializer}, {spec.network.inputs} inputs{periodic}"
     table.add_texts("network", f"{hidden} {spec.network.activation}, {inputs}")
-    table.add_texts("parameters + slopes", f"{facts['n_parameters']} + {facts['n_slopes']}")
+    parameters = counts_text(facts["n_parameters"], facts["n_slopes"], len(spec.unknowns))
+    table.add_texts("parameters + slopes", parameters)
     counts = [f"{name} {count}" for name, count in report.n_points.items()]
     table.add_texts("points", ", ".join(counts))
     renewal = spec.points.resample

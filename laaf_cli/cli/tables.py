@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from laaf_cli.metrics import number_or_word
+from laaf_cli.network.slope_kinds import parameter_ratio
 from laaf_cli.spec.objects import as_yaml
 from laaf_cli.terminal.plain_table import PlainTable
 from laaf_cli.text import printable
@@ -50,6 +51,12 @@ def summary_tables(summary: SolveResult) -> Iterator[PlainTable]:
     cost.add_texts("parameters + slopes", f"{summary.n_parameters} + {summary.n_slopes}")
     cost.add_texts("run file", summary.path)
     yield cost
+
+
+def counts_text(n_parameters: int, n_slopes: int, n_unknowns: int) -> str:
+    """The numbers of parameters and slopes, and the ratio P of section 2.2 of the paper."""
+    ratio = parameter_ratio(n_parameters, n_slopes, n_unknowns)
+    return f"{n_parameters} + {n_slopes}, P = {ratio:.4f}"
 
 
 def absorbed_text(iteration: int) -> str:
@@ -230,7 +237,8 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     )
     facts.add_texts("network", f"{hidden}, {plan.spec.network.activation}{bends}{spreading}")
     facts.add_texts("slopes", f"{plan.spec.slopes.kind}, n = {plan.spec.slopes.n:g}")
-    facts.add_texts("parameters + slopes", f"{inspection.n_parameters} + {inspection.n_slopes}")
+    counts = (inspection.n_parameters, inspection.n_slopes, len(plan.spec.unknowns))
+    facts.add_texts("parameters + slopes", counts_text(*counts))
     for i, phase in enumerate(plan.spec.training):
         batch = f", batches of {phase.batch}" if phase.batch else ""
         batch += f", {phase.interior} points of the equations" if phase.interior else ""
@@ -253,6 +261,8 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     facts.add_texts("minimum loss of a constant + S(0)", f"{inspection.constant_bound:.6g}")
     verdicts = {True: "holds", False: "does not hold", None: "cannot be decided"}
     verdict = verdicts[inspection.theorem_holds]
+    if not inspection.theorem_applies:
+        verdict = "does not apply: it is of L-LAAF and N-LAAF with slope recovery"
     facts.add_texts("start condition of Theorem 2.1", verdict)
     yield facts
 

@@ -63,6 +63,16 @@ else:
     SlopeKindName = Literal[tuple(SLOPE_KINDS)]
 
 
+def parameter_ratio(n_parameters: int, n_slopes: int, n_outputs: int) -> float:
+    """P of arXiv 1909.12228, section 2.2: the parameters with slopes over those without.
+
+    That is (ω + 2β)/(ω + β) for a slope per neuron, of ω weights and β biases; as the paper,
+    without the biases of the output.
+    """
+    counted = n_parameters - n_outputs
+    return (counted + n_slopes) / counted
+
+
 def is_fixed(name: object) -> bool:
     """Whether this names a kind without slopes."""
     return any(row.name == name and not row.is_adaptive for row in SLOPE_KINDS.values())

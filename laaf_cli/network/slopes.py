@@ -20,7 +20,7 @@ _OPERATORS: dict[str, Callable[[Tensor], Tensor]] = {"exp": torch.exp, "identity
 
 @dataclass(frozen=True)
 class SlopeRecovery:
-    """S(a) = 1 / [(1/(D−1)) Σ_k 𝒩(mean_i a_i^k)] (arXiv 1909.12228, eqs. 9 and 10)."""
+    """S(a) = 1 / [(1/(D−1)) Σ_k 𝒩(mean_i a_i^k)] (arXiv 1909.12228, after eq. 3)."""
 
     weight: float
     form: str = "mean"

@@ -53,14 +53,19 @@ class Inspection:
     """min_c J_c(0) + W_a S(0), infinite where S(0) is. Theorem 2.1 of arXiv 1909.12228 asks that
     `start_loss` be below it.
     """
+    theorem_applies: bool
+    """Whether Theorem 2.1 speaks of this method: L-LAAF and N-LAAF with slope recovery."""
     not_finite: tuple[str, ...]
     """Sentences on the terms that are not finite at step 0, and where."""
 
     @property
     def theorem_holds(self) -> bool | None:
-        """Whether the start condition holds; None where one of both losses is NaN."""
+        """Whether the start condition holds; None where the theorem does not apply, or one of both
+        losses is NaN.
+        """
         losses = self.start_loss, self.constant_bound
-        return None if any(map(math.isnan, losses)) else self.start_loss < self.constant_bound
+        is_known = self.theorem_applies and not any(map(math.isnan, losses))
+        return self.start_loss < self.constant_bound if is_known else None
 
 
 def inspect(plan: Plan, watch: Watch = UNWATCHED) -> Inspection:
@@ -105,6 +110,7 @@ def inspect(plan: Plan, watch: Watch = UNWATCHED) -> Inspection:
         recovery=values.get("slope_recovery"),
         start_loss=loss.total.item(),
         constant_bound=bound,
+        theorem_applies=recovery is not None and not plan.spec.slopes.row.is_shared,
         not_finite=tuple(_not_finite(plan, objective)),
     )
 
