@@ -27,10 +27,14 @@ from laaf_cli.report.comparison import SORTS, MethodComparison, compare
 from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.report.run_paths import expand
 from laaf_cli.report.statistics import (
-    MIN_PAIRS,
-    bootstrap_interval,
     compare_pairs,
+    equivalence_p,
     holm,
+    log_deviation,
+    median_interval,
+    pairs_needed,
+    rank_sum_p,
+    seeds_needed,
     signed_rank_p,
     spread,
 )
@@ -109,24 +113,20 @@ def test_signed_rank_test_of_known_samples() -> None:
     assert signed_rank_p(darwin) == pytest.approx(0.04126, abs=5e-5)
 
 
-def test_bootstrap_interval_is_that_of_resampled_medians() -> None:
-    """Against resampling by hand, in probability: medians of resamples are discrete."""
-    sample = np.random.default_rng(5).normal(0.2, 1, 40)
-    medians = np.median(sample[np.random.default_rng(77).integers(0, 40, (100_000, 40))], axis=1)
-    low, high = bootstrap_interval(sample)
-    assert np.mean(medians < low) <= 0.027
-    assert np.mean(medians <= low) >= 0.023
-    assert np.mean(medians > high) <= 0.027
-    assert np.mean(medians >= high) >= 0.023
-    assert bootstrap_interval(sample) == (low, high)
-    assert bootstrap_interval(np.array([0.4])) == (0.4, 0.4)
+@pytest.mark.parametrize("n", [1, 2, 5, 6, 9, 10, 20])
+def test_median_interval_covers_the_true_median_as_often_as_it_says(n: int) -> None:
+    samples = np.random.default_rng(n).exponential(1, (2000, n))
+    low, high, coverage = np.array([median_interval(sample) for sample in samples]).T
+    covered = np.mean((low < math.log(2)) & (math.log(2) < high))
+    assert covered == pytest.approx(coverage[0], abs=0.03)
+    assert (coverage[0] >= 0.95) == (n >= 6)
 
 
-def test_bootstrap_interval_covers_the_true_median() -> None:
-    random = np.random.default_rng(1)
-    intervals = [bootstrap_interval(random.normal(1.0, 1.0, 12)) for _ in range(60)]
-    covered = sum(low <= 1.0 <= high for low, high in intervals)
-    assert 50 <= covered <= 60
+def test_median_interval_of_known_samples() -> None:
+    """The ends of the sample up to 8 values, then the second ones (David & Nagaraja, section 7.1)."""
+    assert median_interval(np.arange(5.0)) == (0, 4, 1 - 2 / 2**5)
+    assert median_interval(np.arange(8.0)) == (0, 7, 1 - 2 / 2**8)
+    assert median_interval(np.arange(9.0)) == (1, 7, 1 - 20 / 2**9)
 
 
 def test_holm_of_a_worked_example() -> None:
@@ -200,8 +200,38 @@ def test_failures_count_against_a_method() -> None:
 
 
 def test_fewest_pairs_that_can_show_anything() -> None:
-    assert signed_rank_p(np.arange(1.0, MIN_PAIRS)) > 0.05
-    assert signed_rank_p(np.arange(1.0, MIN_PAIRS + 1)) < 0.05
+    for family, needed in ((1, 6), (3, 7), (6, 8), (9, 9)):
+        assert pairs_needed(family) == needed
+        assert family * signed_rank_p(np.arange(1.0, needed)) > 0.05
+        assert family * signed_rank_p(np.arange(1.0, needed + 1)) < 0.05
+
+
+@pytest.mark.parametrize(("deviation", "family"), [(0.6, 1), (0.7, 9)])
+def test_planned_seeds_have_the_power_that_was_asked_for(deviation: float, family: int) -> None:
+    """A ratio of 1.5 is seen in four of five studies, at 5 % after Bonferroni."""
+    n = seeds_needed(deviation, family)
+    samples = np.random.default_rng(3).normal(math.log(1.5), deviation, (1500, n))
+    seen = stats.wilcoxon(samples, axis=1, method="asymptotic").pvalue < 0.05 / family
+    assert 0.76 < seen.mean() < 0.86
+    assert seeds_needed(1e-3, family) == pairs_needed(family)
+
+
+def test_deviation_is_that_of_the_logarithm() -> None:
+    errors = np.exp(np.random.default_rng(2).normal(-2, 0.5, 4000)).tolist()
+    assert log_deviation(errors) == pytest.approx(0.5, rel=0.05)
+    assert log_deviation([*errors, math.inf]) == pytest.approx(0.5, rel=0.05)
+    assert math.isnan(log_deviation([0.1]))
+    assert math.isnan(log_deviation([0.1, math.inf]))
+
+
+def test_unpaired_errors_and_equal_ones() -> None:
+    ours, theirs = dict(enumerate([0.1, 0.2, 0.3, math.inf])), dict(enumerate([1.0, 2.0, 3.0]))
+    assert rank_sum_p(ours, theirs) == stats.mannwhitneyu([1, 2, 3, 7], [4, 5, 6]).pvalue
+    assert math.isnan(rank_sum_p({0: math.nan}, theirs))
+    equal = {seed: 1 + 0.01 * seed for seed in range(10)}
+    ones = dict.fromkeys(range(10), 1.0)
+    assert equivalence_p(equal, ones, 1.25) == pytest.approx(1 / 2**10)
+    assert equivalence_p({seed: 1.3 * e for seed, e in equal.items()}, ones, 1.25) > 0.5
 
 
 # Groups

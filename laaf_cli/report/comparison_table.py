@@ -10,7 +10,7 @@ from laaf_cli.report.statistics import PairedComparison
 
 DISPENSABLE = (
     "n·a up to", "S(a)", "iterations", "best", "s", "loss", "quartiles of it", "quartiles",
-    "± in a run", "95 % interval",
+    "± in a run", "interval",
 )  # fmt: skip
 """Columns that a narrow terminal goes without, the first first."""
 
@@ -57,7 +57,7 @@ def text_table(comparison: MethodComparison) -> TextTable:
         "iterations", "s",
     ]  # fmt: skip
     if comparison.pairs:
-        headings += ["ratio", "95 % interval", "p"]
+        headings += ["ratio", "interval", "p"]
     rows = []
     for group in comparison.groups:
         median, text = group.error.median, group.measure.text
@@ -119,11 +119,7 @@ def constants_table(comparison: MethodComparison) -> TextTable | None:
 
 def pair_texts(pair: PairedComparison) -> tuple[str, str, str]:
     """Ratio, interval and p of a paired comparison."""
-    return (
-        number_text(pair.ratio, ".3g"),
-        interval_text(pair.low, pair.high),
-        number_text(pair.adjusted, ".2g"),
-    )
+    return (number_text(pair.ratio, ".3g"), interval_text(pair), number_text(pair.adjusted, ".2g"))
 
 
 def error_text(value: float) -> str:
@@ -136,6 +132,8 @@ def number_text(value: float, form: str) -> str:
     return "-" if math.isnan(value) else f"{value:{form}}"
 
 
-def interval_text(low: float, high: float) -> str:
-    """An interval; `-` for an unknown one."""
-    return "-" if math.isnan(low) else f"{low:.3g} to {high:.3g}"
+def interval_text(pair: PairedComparison) -> str:
+    """The interval of a ratio and its coverage; `-` for an unknown one."""
+    if math.isnan(pair.low):
+        return "-"
+    return f"{pair.low:.3g} to {pair.high:.3g} ({100 * pair.coverage:.3g} %)"

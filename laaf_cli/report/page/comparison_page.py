@@ -60,9 +60,9 @@ def make_comparison_page(comparison: MethodComparison, missing: Sequence[str]) -
             Section(
                 heading="Claims",
                 texts=[
-                    "Median over seeds that both have; 95 % interval by bootstrap; p of the "
-                    "signed-rank test, after Holm for all pairs of methods. Failed runs count as "
-                    "infinite errors."
+                    "Median over seeds that both have; interval between order statistics, with "
+                    "its coverage; p of the signed-rank test, after Holm for all pairs of "
+                    "methods. Failed runs count as infinite errors."
                 ],
                 tables=[_claim_table(comparison, claims)],
             ),
@@ -97,7 +97,7 @@ def _claims(comparison: MethodComparison, problem: str) -> list[PairClaim]:
 
 
 def _claim_table(comparison: MethodComparison, claims: Sequence[PairClaim]) -> PageTable:
-    headings = ["claim", "status", "pairs", "ratio of errors", "95 % interval", "p"]
+    headings = ["claim", "status", "pairs", "ratio of errors", "interval", "p"]
     rows = [
         [
             f"{_name(comparison, claim.better)} beats {claim.worse.label}",
