@@ -33,7 +33,7 @@ def reproduce(
         typer.Option(
             "--seeds",
             metavar="N|LIST",
-            help="How many seeds from 0, or which: 5-9, or 0,3,7; not given: 5, of images 3.",
+            help="How many seeds from 0, or which: 5-9, or 0,3,7; not given: 20, of images 3.",
             show_default=False,
         ),
     ] = None,
@@ -138,7 +138,7 @@ def reproduce(
     """Reproduce a table or figure of the paper: train the runs that are missing, draw it, write its
     page.
 
-    Example:  laaf reproduce table1 --seeds 5 --fixed-learning-rates 4e-4,1.6e-3,3.2e-3
+    Example:  laaf reproduce table1 --seeds 20 --fixed-learning-rates 4e-4,1.6e-3,3.2e-3
     """
     from laaf_cli.errors import UsageError
     from laaf_cli.paper import ARTEFACTS, Request, Variant
@@ -180,7 +180,7 @@ def reproduce(
     request = replace(request, command=command_line(name, request))
     planned = artefact.plan(request)
     if not quiet:
-        for sentence in artefact.left_out(planned):
+        for sentence in artefact.warnings(planned, request):
             console.print_warning(sentence)
     # What is there when it is stopped has every method.
     runs = sorted(artefact.runs(planned), key=lambda run: run.plan.spec.seed)

@@ -5,7 +5,7 @@ trained.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
@@ -56,8 +56,10 @@ class Artefact(ABC, Generic[Planned]):
         """The planned runs, one after the other."""
 
     @abstractmethod
-    def left_out(self, planned: Planned) -> Sequence[str]:
-        """A sentence for everything that the paper shows and these runs do not."""
+    def warnings(self, planned: Planned, request: Request) -> Iterable[str]:
+        """A sentence for everything that the paper shows and these runs do not, and where they are
+        too few to decide anything.
+        """
 
     @abstractmethod
     def write(self, planned: Planned, request: Request) -> list[Path]:

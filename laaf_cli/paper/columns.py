@@ -166,6 +166,9 @@ NLAAF_RECOVERY = Column(kind=slope_kinds.NLAAF, recovery=True)
 SIX = (FIXED, GAAF, LLAAF, NLAAF, LLAAF_RECOVERY, NLAAF_RECOVERY)
 """The columns of Table 1."""
 
+PAPER_ORDER = (FIXED, GAAF, LLAAF, LLAAF_RECOVERY, NLAAF, NLAAF_RECOVERY)
+"""The rows of the figures."""
+
 SEVEN = (*SIX, GAAF_RECOVERY)
 """With GAAF + recovery, which the paper uses in section 4 alone."""
 

@@ -4,7 +4,7 @@ their test error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,11 @@ from laaf_cli.errors import UsageError
 from laaf_cli.images.errors import MissingDataError
 from laaf_cli.images.plan import make_image_plan
 from laaf_cli.paper.artefact import Artefact
+from laaf_cli.paper.claims import image_claims, too_few
 from laaf_cli.paper.columns import FOUR, Column
 from laaf_cli.paper.images.figure import draw_training_loss
 from laaf_cli.paper.images.page import ImagePage
-from laaf_cli.paper.images.results import ImageResult
+from laaf_cli.paper.images.results import EARLY, FINAL, TEST_ERROR, ImageResult
 from laaf_cli.paper.request import Request
 from laaf_cli.spec import Override, bundled
 from laaf_cli.sweeps import Alternative, PlannedRun
@@ -102,9 +103,11 @@ class ImageArtefact(Artefact[ImageRuns]):
             run for by in planned.by_dataset.values() for column in by.values() for run in column
         ]
 
-    def left_out(self, planned: ImageRuns) -> Sequence[str]:
-        """Data sets that are not there."""
-        return _left_out(planned.absent)
+    def warnings(self, planned: ImageRuns, request: Request) -> list[str]:
+        """Data sets that are not there, and too few seeds to decide any claim."""
+        columns = next(iter(planned.by_dataset.values()))
+        few = too_few(image_claims(EARLY, FINAL, TEST_ERROR), columns, len(request.seeds))
+        return [*_left_out(planned.absent), *[few] * bool(few)]
 
     def write(self, planned: ImageRuns, request: Request) -> list[Path]:
         # Single data sets do not replace the page of all.

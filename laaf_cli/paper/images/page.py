@@ -12,11 +12,20 @@ from pathlib import Path
 import numpy as np
 
 from laaf_cli.images.data import DATASETS
+from laaf_cli.paper.claims import image_claims, judge
 from laaf_cli.paper.columns import Column
-from laaf_cli.paper.images.results import ImageResult, Results, against_fixed
-from laaf_cli.paper.page import write_page
+from laaf_cli.paper.images.results import (
+    EARLY,
+    FINAL,
+    TEST_ERROR,
+    ImageResult,
+    Results,
+    against_fixed,
+)
+from laaf_cli.paper.page import READING as OF_CLAIMS
+from laaf_cli.paper.page import claims_table, write_page
 from laaf_cli.report.comparison_table import TextTable, number_text
-from laaf_cli.report.statistics import MIN_PAIRS, PairedComparison, spread
+from laaf_cli.report.statistics import PairedComparison, spread
 from laaf_cli.text import listed
 
 SHOWN = (
@@ -56,7 +65,7 @@ class ImagePage:
         parts += [trained(runs, self.paper_epochs)] if runs else ["No run is there."]
         parts += ["\n".join(f"- {sentence}" for sentence in self.left_out)] if self.left_out else []
         parts += [caption(runs), f"![{Path(figure).stem}]({figure})"] if figure else []
-        parts += [READING] if runs else []
+        parts += [READING, OF_CLAIMS] if runs else []
         for dataset, results in self.results.items():
             if results:
                 parts += [f"## {DATASETS[dataset].title}", *of_data_set(results)]
@@ -100,8 +109,8 @@ def caption(runs: Sequence[ImageResult]) -> str:
 
 
 def of_data_set(results: Results) -> Iterator[str]:
-    """What was trained on a data set, its methods as a table, and what the pairs of seeds
-    support.
+    """What was trained on a data set, its methods as a table, and what becomes of the
+    claims.
     """
     runs = runs_of(results)
     speeds = [run.images_per_s for run in runs if not run.failed] or [math.nan]
@@ -121,7 +130,7 @@ def of_data_set(results: Results) -> Iterator[str]:
     ]
     yield TextTable(headings, tuple(rows)).markdown()
     if len(results) > 1:
-        yield " ".join(supported(losses, errors))
+        yield claims_table(judge(results, image_claims(EARLY, FINAL, TEST_ERROR)))
 
 
 def _row(
@@ -165,48 +174,6 @@ def _ratio(pair: PairedComparison | None) -> str:
     if pair is None or pair.n_pairs == 0:
         return "-"
     return "failed" if math.isinf(pair.ratio) else f"{pair.ratio:.2g}"
-
-
-def supported(
-    losses: Mapping[Column, PairedComparison], errors: Mapping[Column, PairedComparison]
-) -> Iterator[str]:
-    """What the pairs of seeds say of the adaptive methods against fixed slopes."""
-    n_pairs = max((pair.n_pairs for pair in losses.values()), default=0)
-    if n_pairs == 0:
-        yield "No adaptive method shares a seed with fixed slopes: nothing can be said about pairs."
-    elif n_pairs == 1:
-        yield (
-            "One seed says nothing about others: nothing is claimed of any method against "
-            "fixed slopes."
-        )
-    elif n_pairs < MIN_PAIRS:
-        yield (
-            f"{n_pairs} paired seeds cannot show a difference at 5 % ({MIN_PAIRS} can): no "
-            "adaptive method is distinguished "
-            "from fixed slopes, neither by its training loss nor by its test error."
-        )
-    else:
-        yield f"By the training loss, {_verdicts(losses)}."
-        yield f"By the test error, {_verdicts(errors)}."
-        yield f"{n_pairs} paired seeds, Wilcoxon signed-rank test after Holm."
-
-
-_VERDICTS = {
-    "better": "better than fixed slopes",
-    "worse": "worse than fixed slopes",
-    "tie": "equal to fixed slopes",
-    "open": "not distinguished from fixed slopes",
-}
-
-
-def _verdicts(pairs: Mapping[Column, PairedComparison]) -> str:
-    by_verdict = {
-        words: [column.label for column, pair in pairs.items() if pair.verdict == verdict]
-        for verdict, words in _VERDICTS.items()
-    }
-    return "; ".join(
-        f"{words}: {', '.join(labels)}" for words, labels in by_verdict.items() if labels
-    )
 
 
 def deviations(runs: Sequence[ImageResult]) -> Iterator[str]:

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from laaf_cli.arrays import Array
 from laaf_cli.images.runfile.read import ImageRunFile
 from laaf_cli.images.spec import ImageSpec
 from laaf_cli.paper.columns import FIXED, Column
+from laaf_cli.paper.results import Quantity
 from laaf_cli.report.comparison_entry import SUCCESSES
 from laaf_cli.report.statistics import PairedComparison, compare_pairs, holm
 from laaf_cli.text import printable
@@ -66,6 +69,20 @@ class ImageResult:
             )
 
     @property
+    def seed(self) -> int:
+        """Its seed."""
+        return self.spec.seed
+
+    @property
+    def early_loss(self) -> float:
+        """The training loss at the first drop of the learning rate; infinite where it failed, NaN
+        where it never drops.
+        """
+        drops = self.spec.training.drops or ()
+        at = np.flatnonzero(self.epochs == min(drops, default=-1))
+        return math.inf if self.failed else float(self.losses[at[0]]) if len(at) else math.nan
+
+    @property
     def n_epochs(self) -> float:
         """The passes over the training images that were carried out; a fraction where it was
         stopped in one.
@@ -85,6 +102,10 @@ class ImageResult:
             return FIXED
         return Column(kind=slopes.row, recovery=slopes.recovery is not None, n=f"{slopes.n:g}")
 
+
+EARLY = Quantity("training loss at the first drop of the learning rate", lambda run: run.early_loss)
+FINAL = Quantity("training loss at the end", lambda run: run.training_loss)
+TEST_ERROR = Quantity("test error at the end", lambda run: run.test_error)
 
 Results = Mapping[Column, Sequence[ImageResult]]
 """The runs of a data set by method; only methods that have runs."""

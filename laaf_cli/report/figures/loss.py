@@ -47,8 +47,8 @@ def obstacle(run: RunData) -> str:  # noqa: ARG001 - one signature for every kin
 
 @printed()
 def loss_figure(runs: Sequence[RunData]) -> Figure:
-    """The loss of runs of one problem: the whole without S(a), every term without its weight, S(a),
-    relative L2.
+    """The loss of runs of one problem: the whole without S(a), every term of several without its
+    weight, S(a), relative L2.
 
     Then the weight of each term whose weight changes in some run. Each a panel with a line per run.
     Runs of one method have one colour and one place in the legend. A dotted line marks where a
@@ -87,6 +87,8 @@ def _panels(runs: Sequence[RunData]) -> list[LossPanel]:
     panels = [LossPanel("loss without S(a)", "weighted sum", sums)]
     terms = {name: [run.history.terms.get(name) for run in runs] for name in names}
     recovery = terms.pop(SLOPE_RECOVERY, None)
+    if len(terms) == 1:  # the loss itself, but for a factor
+        terms.clear()
     panels += [
         LossPanel(f"term '{name}'", "mean square", columns) for name, columns in terms.items()
     ]
