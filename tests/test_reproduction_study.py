@@ -1,162 +1,157 @@
-"""The study of Table 1 in docs/reproduction.md: what stands there follows from the runs, whatever they say."""
+"""The study behind docs/reproduction.md: what stands there follows from the runs, whatever they say."""
 
 from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Laaf
 
-from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.paper import ARTEFACTS, Column, Request, Variant
-from laaf_cli.paper.columns import FIXED
+from laaf_cli.paper.columns import FIXED, GAAF, LLAAF, LLAAF_RECOVERY, SEVEN
+from laaf_cli.paper.results import EquationResult
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-LLAAF_10 = Column(kind=SLOPE_KINDS["llaaf"], n="10")
-RECOVERED = Column(kind=SLOPE_KINDS["llaaf"], recovery=True, n="10", form="mean")
-TUNED = Column(kind=SLOPE_KINDS["fixed"], learning_rate="3.2e-3")
 
 
 @pytest.fixture
-def results(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    return docs_module("reproduction_results", monkeypatch)
-
-
-def docs_module(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def study(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(DOCS))
-    return importlib.import_module(name)
+    return importlib.import_module("reproduction")
 
 
-def noise(seed: int) -> float:
-    return 1 + 0.2 * math.sin(7 * seed)
+@dataclass(frozen=True)
+class Known:
+    """A run of which everything is one number, but for the seconds, which are 10."""
 
+    seed: int
+    value: float
 
-def made(
-    module: ModuleType, errors: Mapping[Column, Mapping[int, float]], n_seeds: int = 20
-) -> object:
-    found = {
-        column: {seed: module.Found(error, 2.0, 14.0, "cpu") for seed, error in by_seed.items()}
-        for column, by_seed in errors.items()
-        if by_seed
-    }
-    return module.Results(2000, n_seeds, tuple(errors), found)
-
-
-def steady(level: float, n_seeds: int = 20) -> dict[int, float]:
-    return {seed: level * noise(seed) for seed in range(n_seeds)}
-
-
-def test_no_seed_is_judged_by_a_choice_that_it_had_a_part_in(results: ModuleType) -> None:
-    """Each column is lucky on one half: chosen by it, and judged by the other, where it is not."""
-    lucky_even = {seed: 0.1 if seed % 2 == 0 else 0.9 for seed in range(20)}
-    lucky_odd = {seed: 0.9 if seed % 2 == 0 else 0.1 for seed in range(20)}
-    chosen = results.Chosen.among({FIXED: lucky_even, TUNED: lucky_odd}, [FIXED, TUNED])
-    assert chosen.choices == (TUNED, FIXED)
-    assert set(chosen.errors.values()) == {0.9}
-
-
-def test_a_baseline_with_few_runs_is_no_candidate(results: ModuleType) -> None:
-    errors = {FIXED: steady(0.3), TUNED: steady(0.01, 8)}
-    chosen = results.Chosen.among(errors, list(errors))
-    assert chosen.considered == (FIXED,)
-    assert chosen.errors == errors[FIXED]
-    assert results.Chosen.among({FIXED: steady(0.3, 3)}, [FIXED]) is None
-    off_by_one = results.Chosen.among({FIXED: steady(0.3), TUNED: steady(0.1, 19)}, list(errors))
-    assert off_by_one.considered == (FIXED, TUNED)
-    assert sorted(off_by_one.errors) == list(range(19))
-
-
-def test_sentences_follow_from_the_verdicts(
-    results: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sentences = docs_module("reproduction_sentences", monkeypatch)
-    for level, said in (
-        (0.1, "a smaller error"),
-        (0.9, "a greater error"),
-        (0.3, "the same error"),
-    ):
-        one = made(results, {FIXED: steady(0.3), LLAAF_10: steady(level)})
-        ratio = f"{level / 0.3:.3g}"
-        assert list(sentences.on_claims(one)) == [
-            f"With the paper's settings, against fixed slopes: {said} for L-LAAF ({ratio} times, {ratio} to {ratio})."
-        ]
-        assert said in next(sentences.on_fixed(one, 8e-4))
-    undecided = {seed: 0.3 * noise(seed + 3) for seed in range(20)}
-    one = made(results, {FIXED: steady(0.3), LLAAF_10: undecided})
-    assert "not to be told apart for L-LAAF" in next(sentences.on_claims(one))
-    assert "none has a smaller error, none has a greater error and 1 is not" in next(
-        sentences.on_fixed(one, 8e-4)
-    )
-
-
-def test_what_failed_counts_and_too_few_pairs_do_not(results: ModuleType) -> None:
-    failed = dict.fromkeys(range(20), math.inf)
-    one = made(results, {FIXED: steady(0.3), LLAAF_10: failed, RECOVERED: steady(0.01, 5)})
-    pairs = results.against_fixed(one)
-    assert list(pairs) == [LLAAF_10]
-    assert (pairs[LLAAF_10].ratio, pairs[LLAAF_10].verdict) == (math.inf, "worse")
-    assert results.recovery(one) == {}
-    assert [judged.claim.text for judged in results.papers_claims(one)] == [
-        "layer-wise slopes improve on fixed slopes"
-    ]
-
-
-def test_the_page_says_what_is_missing(
-    results: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    page = docs_module("reproduction_page", monkeypatch)
-    spec = next(
-        iter(
-            ARTEFACTS["table1"]
-            .plan(Request(variant=Variant(), seeds=(0,), folder=tmp_path))[2000]
-            .values()
+    @property
+    def entry(self) -> Any:
+        failed = math.isinf(self.value)
+        return SimpleNamespace(
+            error=self.value, failed=failed, largest_scale=1.0, wall_time_s=10.0, seed=self.seed
         )
-    )[0].plan.spec
-    whole = made(
-        results,
-        {FIXED: steady(0.3), TUNED: steady(0.2), LLAAF_10: steady(0.25), RECOVERED: steady(0.6)},
+
+    facts = dict.fromkeys(
+        ("engine", "device", "dtype", "threads", "laaf_version", "torch_version"), "known"
     )
-    told = page.burgers([whole], spec, ["make"])
-    assert "2000 iterations: all 80 runs, 20 seeds of 4 methods." in told
-    assert "| layer-wise slopes improve on fixed slopes | 0.833 | 0.833 to 0.833 |" in told
-    assert "| L-LAAF (n = 10) | 8.87e-02 | 20 | 0 |" in told
-    part = made(results, {FIXED: steady(0.3), TUNED: steady(0.2, 7), LLAAF_10: {}})
-    told = " ".join(page.burgers([part], spec, ["make"]).split())
+    history = SimpleNamespace(columns={"relative_l2": None})
+    losses = None
+
+    def record_near(self, _values: object, _iteration: int) -> float:
+        return self.value
+
+    @property
+    def mean_scale(self) -> float:
+        return self.value
+
+    @property
+    def errors_at(self) -> dict[float, float]:
+        return {0.25: 2 * self.value, 0.5: self.value, 0.75: self.value}
+
+
+def runs(factor: float, seeds: Sequence[int]) -> list[Known]:
+    return [Known(seed, factor * (1 + 0.2 * math.sin(7 * seed))) for seed in seeds]
+
+
+def made(module: ModuleType, first: dict[Column, float], second: dict[Column, float]) -> Any:
+    found: dict[str, Any] = {block.name: {} for block in module.STUDY}
+    for name, seeds, factors in (
+        ("table 1", range(12), first),
+        ("table 1, other seeds", range(20, 32), second),
+    ):
+        found[name] = {column: runs(factor, seeds) for column, factor in factors.items()}
+    sizes = {block.name: len(block.columns) * len(block.seeds) for block in module.STUDY}
+    return module.Study(found, sizes, "0123456789abcdef", changed=False)
+
+
+def test_the_page_says_what_the_runs_say(study: ModuleType) -> None:
+    first = {FIXED: 1.0, GAAF: 0.3, LLAAF: 0.1, LLAAF_RECOVERY: 0.4}
+    page = study.page(made(study, first, {**first, GAAF: 3.0}))
+    lines = page.splitlines()
+    # By error 4 of 5, by loss 9, by slopes 1; t = 0.25 last: 4; the same cost: 3.
+    told = "Of 22 claims on Burgers' equation, 21 hold, 1 are contrary to what is found, 0 cannot be decided."
+    assert f"- {told}" in lines
     assert (
-        "**2000 iterations: 27 of 60 runs**, for lack of processor time. There are 20 of 20 seeds of fixed, and 7"
-        in told
+        "- On other seeds 18 of 22 verdicts on Burgers' equation are the same, and 4 are opposite."
+        in lines
     )
-    assert "No run of L-LAAF (n = 10)." in told
-    assert not any(line.lstrip().startswith("+") for line in page.short([whole], 8e-4).splitlines())
-    page.draw([whole], tmp_path)
-    assert (tmp_path / page.PICTURE).stat().st_size > 10_000
+    rows = {line.split("|")[1]: line.split("|")[2:-1] for line in lines if line.startswith("|")}
+    better = rows["a global adaptive slope improves on fixed slopes"]
+    assert (better[0], better[1], better[5:]) == ("12", "0.3", ["holds", "3", "contrary", "0.949", "open"])  # fmt: skip
+    assert rows["slope recovery improves layer-wise slopes"][5:8] == ["contrary", "4", "contrary"]
+    assert rows["fixed: the largest error is at t = 0.25"][1:3] == ["0.5", "0.5–0.5(*96%*)"]
+    assert rows["L-LAAF: seconds as fixed, within 1.25 times"][1:3] == ["1", "1–1(*96%*)"]
+    assert rows["L-LAAF + recovery: n·a grows more than without"][5] == "holds"
+    assert rows["table 1"] in (["48/140", "10", "0.13"], ["92", '`python docs/reproduction.py --only "table 1"`'])  # fmt: skip
+    assert "All of commit 0123456789ab." in page
+    assert "Engine: known, known, known, known thread, laaf known, PyTorch known." in page
 
 
-def test_a_longer_run_tells_what_a_shorter_one_would(
-    laaf: Laaf, results: ModuleType, tmp_path: Path
-) -> None:
-    small = [
-        *(
-            "--set",
-            "points.interior=20",
-            "--set",
-            "network.hidden=[4]",
-            "--set",
-            "evaluation.grid={x: 8, t: 8}",
-        ),
-        *("--set", "evaluation.times=[]", "--activation", "nlaaf", "--quiet"),
+def test_few_or_failed_runs_decide_nothing(study: ModuleType) -> None:
+    few = made(study, {FIXED: 1.0, GAAF: 0.3}, {})
+    found = few.found["table 1"]
+    found[GAAF] = [Known(run.seed, math.inf if run.seed % 2 else run.value) for run in found[GAAF]]
+    rows = [line.split("|") for line in study.page(few).splitlines()]
+    (claim,) = [
+        row for row in rows if row[1:2] == ["a global adaptive slope improves on fixed slopes"]
     ]
-    short, long = tmp_path / "short.h5", tmp_path / "long.h5"
-    for path, iterations in ((short, 10), (long, 100)):
-        found = laaf("solve", "burgers", *small, "--iterations", str(iterations), "--output", path)
-        assert found.code == 0, found.err
-    own, stood_in = results.Found.read(short, 10), results.Found.read(long, 10)
-    np.testing.assert_allclose([own.error, own.scale], [stood_in.error, stood_in.scale], rtol=1e-5)
-    assert stood_in.error != results.Found.read(long, 100).error
-    with pytest.raises(ValueError, match="has no record of 100"):
-        results.Found.read(short, 100)
+    assert claim[7] == "open"
+    assert claim[8:10] == ["-", "-"]
+
+
+def test_runs_are_those_of_the_commands(study: ModuleType) -> None:
+    blocks = {block.name: block for block in study.STUDY}
+    folder = Path("out")
+    for name, artefact, seeds in (
+        ("table 1", "table1", range(20)),
+        ("section 3.1", "figure2", range(20)),
+    ):
+        asked = Request(variant=Variant(), seeds=tuple(seeds), folder=folder)
+        ours, theirs = blocks[name].plan(folder), ARTEFACTS[artefact].plan(asked)
+        for column, planned in theirs.items():
+            assert [run.path for run in ours[column]] == [run.path for run in planned]
+    weighted = blocks["weight 0.1"].plan(folder)[LLAAF_RECOVERY][0]
+    assert weighted.path.name == "burgers-llaaf-n10-weight=0.1-s0.h5"
+    assert weighted.plan.recovery is not None
+    assert weighted.plan.recovery.weight == 0.1
+    assert set(blocks["table 1"].columns) == set(SEVEN)
+
+
+def test_other_training_code_trains_nothing_there(
+    study: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "commit").write_text("abc\n")
+    monkeypatch.setattr(study, "has_changed", lambda commit: commit == "abc")
+    with pytest.raises(SystemExit, match=r"was trained by other training code; give another"):
+        study.main(["--folder", str(tmp_path), "--only", "table 1"])
+    with pytest.raises(SystemExit, match="there is no block 'figure 12' in the study: table 1, "):
+        study.main(["--folder", str(tmp_path), "--only", "figure 12"])
+    (tmp_path / "runs").rmdir()
+    with pytest.raises(SystemExit, match="there is no run of the study in "):
+        study.main(["--folder", str(tmp_path), "--page"])
+
+
+def test_a_record_near_an_iteration_speaks_for_it() -> None:
+    columns = {"iteration": np.array([0, 300, 2100, 15000])}
+    values = np.array([1.0, np.nan, 0.5, 0.1])
+
+    def near(iteration: int, *, failed: bool = False) -> float:
+        run: Any = SimpleNamespace(
+            history=SimpleNamespace(columns=columns), entry=SimpleNamespace(failed=failed)
+        )
+        return EquationResult.record_near(run, values, iteration)
+
+    assert near(2000) == 0.5
+    assert near(15000) == 0.1
+    assert math.isnan(near(8000))
+    assert near(20000, failed=True) == math.inf
+    assert near(2100, failed=True) == 0.5

@@ -139,7 +139,7 @@ def claims_table(judged: Sequence[Judgement], again: Sequence[Judgement] = ()) -
     """Claims, what speaks to each, and what becomes of it.
 
     Args:
-        again: the same claims on other seeds, whose ratio and verdict stand beside; empty for none.
+        again: the same claims on other seeds, with ratio and verdict; empty for none.
     """
     headings = ["claim", "pairs", "ratio", "interval", "p", "unpaired", "verdict"]
     seconds = {one.claim.text: one for one in again}

@@ -53,7 +53,7 @@ class EquationResult:
 
     def record_near(self, values: Array, iteration: int) -> float:
         """What the finite record nearest to an iteration holds: infinite where the run failed
-        before, NaN where there is none near.
+        before, NaN without one near.
         """
         known = np.flatnonzero(np.isfinite(values))
         iterations = self.history.columns["iteration"]

@@ -124,7 +124,7 @@ class GroupRecord:
     """
     ratio_low: float | None
     """Lower end of the interval of that median: 95 % or more, of order statistics; with fewer
-    than 6 pairs the least and the largest ratio, which is less."""
+    than 6 pairs the smallest and the largest ratio, which is less."""
     ratio_high: float | None
     """Upper end of that interval."""
     p: float | None

@@ -17,7 +17,7 @@ from laaf_cli.arrays import Array
 
 CONFIDENCE = 0.95
 LEVEL = 0.05
-"""p below which a difference is told."""
+"""p below which there is a difference."""
 POWER, RATIO = 0.8, 1.5
 """What seeds are planned for: that a ratio of errors so large is seen so often."""
 
@@ -217,7 +217,7 @@ def median_interval(sample: Array) -> tuple[float, float, float]:
 
 
 def pairs_needed(n_comparisons: int = 1) -> int:
-    """The fewest pairs with which the signed-rank test can tell a difference among so many
+    """The fewest pairs with which the signed-rank test can show a difference among so many
     comparisons: its smallest p is 2/2ⁿ, and Holm multiplies the smallest of all by their number.
     """
     n = 1

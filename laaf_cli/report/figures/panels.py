@@ -34,7 +34,7 @@ Shown = Sequence[tuple[str, RunData]]
 @dataclass(frozen=True)
 class PanelLine:
     """What a panel shows of a run: x, y, the half-width of a band and the reference, all [n], None
-    where there is none.
+    where it has none.
     """
 
     x: Array
