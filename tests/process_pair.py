@@ -1,5 +1,7 @@
 """What each of two processes does in `test_processes.py`: every case alone, then twice together.
 
+Then a training of one is resumed by both, and one of both by one, in the folder that is given.
+
 Prints, as JSON by case: the largest relative difference to one process, whether both times agree bit for bit, whether
 both processes do.
 """
@@ -7,10 +9,12 @@ both processes do.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,8 +23,9 @@ import torch.distributed as dist
 from laaf_cli import processes
 from laaf_cli.processes import meeting
 from laaf_cli.runs.finished import FinishedRun
-from laaf_cli.runs.plan import make_plan
+from laaf_cli.runs.plan import Plan, make_plan
 from laaf_cli.runs.record import SolveResult
+from laaf_cli.runs.resume.state import PastRun
 from laaf_cli.runs.train import execute
 from laaf_cli.spec import Text
 from laaf_cli.training import groups
@@ -117,17 +122,30 @@ CASES = {
 }
 
 
+def plan_of(case: Case) -> Plan:
+    return make_plan(Text("pair.yaml", f"{case.spec}\ntraining: [{case.training}]\n{case.more}\n"))
+
+
 def solve(case: Case) -> FinishedRun[SolveResult]:
     large, block = groups.MOST_AT_ONCE, groups.POINTS_OF_A_BLOCK
     if case.blocks:
         groups.MOST_AT_ONCE, groups.POINTS_OF_A_BLOCK = 20, 70
     try:
-        plan = make_plan(
-            Text("pair.yaml", f"{case.spec}\ntraining: [{case.training}]\n{case.more}\n")
-        )
-        return execute(plan)
+        return execute(plan_of(case))
     finally:
         groups.MOST_AT_ONCE, groups.POINTS_OF_A_BLOCK = large, block
+
+
+def stopped(case: Case, n: int, path: Path) -> None:
+    """Stops before step n, and writes the run file."""
+    asked = iter(range(n))
+    run = execute(plan_of(case), should_stop=lambda: next(asked, None) is None)
+    if processes.is_first():
+        run.save(path)
+
+
+def resumed(case: Case, path: Path) -> FinishedRun[SolveResult]:
+    return execute(plan_of(case), past=PastRun.read(path))
 
 
 def numbers(run: FinishedRun[SolveResult]) -> Iterator[np.ndarray]:
@@ -138,8 +156,9 @@ def numbers(run: FinishedRun[SolveResult]) -> Iterator[np.ndarray]:
     yield from record.solution.fields.values()  # type: ignore[attr-defined]
     if run.summary.estimate is not None:
         return
-    yield from (values[-1:] for values in record.history.terms.values())  # type: ignore[attr-defined]
-    yield from record.history.weights.values()  # type: ignore[attr-defined]
+    terms = record.history.terms  # type: ignore[attr-defined]
+    yield from (terms[name][-1:] for name in sorted(terms))
+    yield from (record.history.weights[name] for name in sorted(terms))  # type: ignore[attr-defined]
     yield from map(np.atleast_1d, run.summary.validation.values())
     yield from (np.array([c.value]) for c in run.summary.constants.values())
 
@@ -151,31 +170,37 @@ def digest(run: FinishedRun[SolveResult]) -> str:
     return sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
 
 
+def difference(one: list[np.ndarray], run: FinishedRun[SolveResult]) -> float:
+    pairs = zip(one, numbers(run), strict=True)
+    return max(float(np.max(np.abs(b - a)) / max(np.max(np.abs(a)), 1e-300)) for a, b in pairs)
+
+
 def main() -> None:
     torch.set_num_threads(1)
-    chosen = {
-        name: case for name, case in CASES.items() if name in sys.argv[1:] or len(sys.argv) < 2
-    }
-    alone = {name: list(numbers(solve(case))) for name, case in chosen.items()}
+    folder = Path(sys.argv[1]) / os.environ["RANK"]
+    folder.mkdir()
+    by_one, by_both = folder / "one.h5", folder / "both.h5"
+    stopped(CASES["causal"], 25, by_one)
+    alone = {name: list(numbers(solve(case))) for name, case in CASES.items()}
+    found: dict[str, object] = {}
     with meeting.together(60):
-        found = {}
-        for name, case in chosen.items():
+        for name, case in CASES.items():
             runs = [solve(case) for _ in range(1 + case.twice)]
             digests = [digest(run) for run in runs]
             every: list[str | None] = [None] * processes.count()
             dist.all_gather_object(every, digests[0])
-            differences = [
-                float(np.max(np.abs(two - one)) / max(np.max(np.abs(one)), 1e-300))
-                for one, two in zip(alone[name], numbers(runs[0]), strict=True)
-            ]
             found[name] = {
-                "difference": max(differences),
+                "difference": difference(alone[name], runs[0]),
                 "repeats": len(set(digests)) == 1,
                 "agree": len(set(every)) == 1,
                 "processes": runs[0].record.attributes["processes"],
             }
-        if processes.is_first():
-            sys.stdout.write(json.dumps(found))
+        found["by both"] = difference(alone["causal"], resumed(CASES["causal"], by_one))
+        stopped(CASES["causal"], 25, by_both)
+        is_first = processes.is_first()
+    if is_first:
+        found["by one"] = difference(alone["causal"], resumed(CASES["causal"], by_both))
+        sys.stdout.write(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from process_pair import CASES
+from process_pair import BURGERS, CASES
 
-from laaf_cli import processes
+from laaf_cli import load, processes
+from laaf_cli.api import LaafWarning
+from laaf_cli.errors import ExitCode, UsageError
+from laaf_cli.processes import meeting
 
 PAIR = Path(__file__).with_name("process_pair.py")
 
@@ -39,12 +44,16 @@ def environment(number: int, port: int, count: int = 2) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, Any]:
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What two processes say of every case."""
+    folder = tmp_path_factory.mktemp("pair")
     port = free_port()
     pair = [
         subprocess.Popen(
-            [sys.executable, PAIR], env=environment(i, port), text=True, stdout=subprocess.PIPE
+            [sys.executable, PAIR, folder],
+            env=environment(i, port),
+            text=True,
+            stdout=subprocess.PIPE,
         )
         for i in range(2)
     ]
@@ -62,6 +71,74 @@ def test_two_processes_come_to_what_one_comes_to(found: dict[str, Any], name: st
     assert case["repeats"], "the same bits each time"
     assert case["agree"], "the same bits in both, state of the optimizer and all"
     assert case["processes"] == 2, "the run file says so"
+
+
+@pytest.mark.parametrize("by", ["both", "one"])
+def test_a_run_of_one_is_resumed_by_both_and_the_other_way_round(
+    found: dict[str, Any], by: str
+) -> None:
+    assert found[f"by {by}"] < 1e-10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc")
+def test_a_killed_process_ends_the_others_with_one_sentence(tmp_path: Path) -> None:
+    spec, run = tmp_path / "s.yaml", tmp_path / "run.h5"
+    spec.write_text(f"{BURGERS}training: [{{optimizer: adam, iterations: 1000000}}]")
+    command = [sys.executable, "-m", "laaf_cli", "solve", spec, "--processes", "2", "-o", run]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    launcher = subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE)
+    checkpoint = run.with_name("run.h5.checkpoint")
+    for _ in range(600):
+        if checkpoint.exists():
+            break
+        time.sleep(0.1)
+    children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    (killed,) = (
+        pid for pid in children if b"\0RANK=1\0" in Path(f"/proc/{pid}/environ").read_bytes()
+    )
+    os.kill(int(killed), signal.SIGKILL)
+    said = launcher.communicate(timeout=30)[1]
+    assert launcher.returncode == ExitCode.INTERNAL
+    assert said.count("error:") == 1
+    assert f"error: process 1 of 2 (counted from 0; pid {killed} on " in said
+    assert f"Resume with: laaf resume {run}" in said
+    past = load(checkpoint)
+    assert past.attributes["processes"] == 2
+    with pytest.warns(LaafWarning, match="number of processes 2 → 1"):
+        past.resume(output=run, max_seconds=0.0)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_processes_that_do_not_meet_say_where(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    port = free_port()
+    for name, value in environment(number, port).items():
+        monkeypatch.setenv(name, value)
+    with (
+        pytest.raises(UsageError, match=rf"^process {number} of 2 .*127.0.0.1:{port} within 0.1 s"),
+        meeting.together(0.1),
+    ):
+        pytest.fail("it has met nobody")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "first"),
+    [("gpu03", "gpu03"), ("gpu[03-05,9],login", "gpu03"), ("a,b", "a"), ("n[7,9]", "n7")],
+)
+def test_processes_of_slurm_meet_at_its_first_node(
+    monkeypatch: pytest.MonkeyPatch, nodes: str, first: str
+) -> None:
+    monkeypatch.delenv("RANK", raising=False)
+    step = {"STEP_NUM_TASKS": "8", "PROCID": "5", "LOCALID": "1", "STEP_NODELIST": nodes}
+    for name, value in {**step, "JOB_ID": "1234567", "STEP_ID": "2"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    assert meeting.place() == meeting.Place(first, 34569, 5, 8, 1)
+
+
+def test_an_environment_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**environment(0, 1), "WORLD_SIZE": "two"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="wrongly where several processes meet: .*'two'"):
+        meeting.place()
 
 
 def test_a_process_alone_gets_back_what_it_gives() -> None:

@@ -30,14 +30,17 @@ def in_processes(n: int | None, timeout_s: float) -> Iterator[bool]:
         n: None for one, or those that are there.
         timeout_s: how long they wait for one another at first.
     """
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # read when torch is loaded
     from laaf_cli import processes
     from laaf_cli.processes import meeting
 
     if n is not None and n > 1 and meeting.place() is None:
         from laaf_cli.processes.launch import launch
 
-        raise typer.Exit(launch(n, sys.argv[1:]))
+        code = launch(n, sys.argv[1:])
+        if code:
+            raise meeting.said_elsewhere(code)
+        raise typer.Exit
     with meeting.together(timeout_s):
         yield processes.is_first()
 

@@ -96,23 +96,23 @@ def resume(
 
     Example:  laaf resume runs/burgers-nlaaf-n10-s0.h5
     """
-    from laaf_cli.runs import session
-    from laaf_cli.runs.lifecycle import lifecycle
-    from laaf_cli.terminal.progress import make_download_progress
-
-    session.check_bounds(max_seconds=max_seconds, max_error=max_error)
-    if run.suffix in (".yaml", ".yml"):
-        raise UsageError(
-            f"{run} is a spec: laaf solve {run} trains it; laaf resume takes a run file"
-        )
-    common: dict[str, Any] = {
-        "max_seconds": max_seconds,
-        "device": device,
-        "dtype": dtype,
-        "stored_spec": stored_spec,
-    }
     with one_run.in_processes(processes, timeout) as is_first:
         quiet = quiet or not is_first
+        from laaf_cli.runs import session
+        from laaf_cli.runs.lifecycle import lifecycle
+        from laaf_cli.terminal.progress import make_download_progress
+
+        session.check_bounds(max_seconds=max_seconds, max_error=max_error)
+        if run.suffix in (".yaml", ".yml"):
+            raise UsageError(
+                f"{run} is a spec: laaf solve {run} trains it; laaf resume takes a run file"
+            )
+        common: dict[str, Any] = {
+            "max_seconds": max_seconds,
+            "device": device,
+            "dtype": dtype,
+            "stored_spec": stored_spec,
+        }
         with session.take_up(
             run, output=output, overwrite=overwrite, warn=console.print_warning
         ) as taken_up:

@@ -56,12 +56,12 @@ def solve(
     Example:  laaf solve burgers --slopes nlaaf --n 10
     """
     arguments = locals()
-    from laaf_cli.runs import session
-    from laaf_cli.runs.plan import make_plan
-    from laaf_cli.runs.settings import EquationSettings
-
     with one_run.in_processes(processes, timeout) as is_first:
         quiet = quiet or not is_first
+        from laaf_cli.runs import session
+        from laaf_cli.runs.plan import make_plan
+        from laaf_cli.runs.settings import EquationSettings
+
         text = options.spec_text(spec, on=on, conditions=conditions, let=let, save=save)
         overrides = options.typed(EquationSettings, arguments).overrides(text)
         session.check_bounds(max_seconds=max_seconds, max_error=max_error, goal=goal)

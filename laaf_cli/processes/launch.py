@@ -23,7 +23,7 @@ def launch(n: int, arguments: Sequence[str]) -> int:
     Returns:
         The exit code; they have said themselves what there is to say.
     """
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    logging.disable(logging.CRITICAL)  # what there is to say the processes say
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // n)))
     config = LaunchConfig(
         min_nodes=1,

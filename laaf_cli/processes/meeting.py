@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from types import FrameType
 
 import torch
 import torch.distributed as dist
@@ -82,9 +85,10 @@ def place() -> Place | None:
     return found if found.count > 1 else None
 
 
-def is_restarted() -> bool:
-    """Whether whoever started these processes starts them once more, since one was lost."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+def n_restarts() -> int:
+    """How often whoever started these processes has started them again, since one was lost."""
+    text = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return int(text) if text.isdigit() else 0
 
 
 def first_host(nodes: str) -> str:
@@ -113,6 +117,8 @@ def together(timeout_s: float) -> Iterator[None]:
         yield
         return
     watch = _Watch(at, _meet(at, timeout_s))
+    # A launcher ends those that are left when one is lost, which are to say so first.
+    signal.signal(signal.SIGTERM, watch.on_term)
     try:
         yield
     except BaseException as error:
@@ -144,6 +150,8 @@ def _meet(at: Place, timeout_s: float) -> dist.Store:
         torch.cuda.set_device(at.local % torch.cuda.device_count())
     try:
         store: dist.Store = next(iter(rendezvous("env://", timeout=timeout)))[0]
+        # A launcher may keep one store over all that it starts.
+        store = dist.PrefixStore(f"laaf {n_restarts()}", store)
         store.set(f"who {at.number}", f"pid {os.getpid()} on {socket.gethostname()}")
         store.wait([f"who {i}" for i in range(at.count)], timeout)
     except (dist.DistError, RuntimeError, ValueError, OSError) as error:
@@ -203,7 +211,7 @@ class _Watch:
             if self.next_code is None:
                 notes = getattr(error, "__notes__", [])
                 return LostProcessError("\n".join([self._lost, *notes]))
-            return _said(self.next_code)
+            return said_elsewhere(self.next_code)
         if isinstance(error, LaafError | KeyboardInterrupt):
             code = getattr(error, "exit_code", ExitCode.INTERRUPTED)
             try:
@@ -211,8 +219,13 @@ class _Watch:
             except (dist.DistError, RuntimeError):
                 is_said = True  # by the process that kept the store, which has ended
             if is_said:
-                return _said(code)
+                return said_elsewhere(code)
         return error
+
+    def on_term(self, _number: int, _frame: FrameType | None) -> None:
+        """Ends the process by SIGTERM, unless another has ended already."""
+        if not self.heard.is_set():
+            sys.exit(128 + signal.SIGTERM)
 
     def part(self, code: int) -> None:
         """Says the last word to the process before."""
@@ -222,7 +235,8 @@ class _Watch:
             dist.send(torch.tensor([int(code)]), before, group=self.group)
 
 
-def _said(code: int) -> LaafError:
+def said_elsewhere(code: int) -> LaafError:
+    """What ends a process that has nothing to say."""
     error = SaidElsewhereError("")
     error.exit_code = next((one for one in ExitCode if one == code), ExitCode.INTERNAL)
     return error

@@ -27,7 +27,7 @@ from laaf_cli.errors import (
 )
 from laaf_cli.files.lock import claimed
 from laaf_cli.files.target import check_target
-from laaf_cli.processes.meeting import is_restarted
+from laaf_cli.processes.meeting import n_restarts
 from laaf_cli.runfile import AnyRunFile
 from laaf_cli.runs.checkpoints import CheckpointFiles
 from laaf_cli.runs.finished import FinishedRun, RunResult
@@ -64,7 +64,7 @@ def claim(
         UsageError: it cannot be written, or holds a run, finished or not, that is not to be
             replaced.
     """
-    past = unfinished_at(plan, path) if plan is not None and is_restarted() else None
+    past = unfinished_at(plan, path) if plan is not None and n_restarts() else None
     if not processes.is_first():
         yield past
         return
