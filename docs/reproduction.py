@@ -27,7 +27,17 @@ from laaf_cli.images.errors import MissingDataError
 from laaf_cli.images.plan import make_image_plan
 from laaf_cli.paper import ARTEFACTS, Column
 from laaf_cli.paper.claims import JUDGEMENTS, Claim, Judgement, image_claims, judge
-from laaf_cli.paper.columns import FIXED, LLAAF_RECOVERY, NLAAF_RECOVERY, SEVEN, TABLE1
+from laaf_cli.paper.columns import (
+    FIXED,
+    FOUR,
+    GAAF,
+    LLAAF,
+    LLAAF_RECOVERY,
+    NLAAF,
+    NLAAF_RECOVERY,
+    SEVEN,
+    TABLE1,
+)
 from laaf_cli.paper.equation_artefact import EquationArtefact
 from laaf_cli.paper.images.figure import draw_training_loss
 from laaf_cli.paper.images.results import EARLY, FINAL, TEST_ERROR, ImageResult
@@ -98,7 +108,10 @@ class Block:
 
 ADAPTIVE = SEVEN[1:]
 WITH_RECOVERY = (LLAAF_RECOVERY, NLAAF_RECOVERY)
-IMAGE_COLUMNS = (FIXED, *(replace(column, n=n) for column in ADAPTIVE for n in ("1", "2")))
+IMAGE_COLUMNS = (
+    FIXED,
+    *(replace(column, n=n) for column in (*FOUR[1:], GAAF, LLAAF, NLAAF) for n in ("1", "2")),
+)
 
 
 def at(columns: Sequence[Column], **changes: str) -> list[Column]:

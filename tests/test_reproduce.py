@@ -248,14 +248,14 @@ def test_claims_are_judged_by_pairs() -> None:
     ("ratio", "verdict"), [(1.02, "better"), (1.6, "worse"), (0.6, "worse"), (1.25, "open")]
 )
 def test_costs_are_comparable_or_not(ratio: float, verdict: str) -> None:
-    noise = [1 + 0.01 * (seed % 5 - 2) for seed in range(12)]
-    runs = known({FIXED: [10.0] * 12, GAAF: [10 * ratio * factor for factor in noise]})
+    noise = [1 + 0.01 * (seed % 5 - 2) for seed in range(14)]
+    runs = known({FIXED: [10.0] * 14, GAAF: [10 * ratio * factor for factor in noise]})
     (judgement,) = judge(runs, of_value(cost_claims()))
     assert judgement.verdict == JUDGEMENTS[verdict]
 
 
 def test_a_family_is_judged_apart_from_others() -> None:
-    values = {column: [0.1 * (i + 1)] * 12 for i, column in enumerate(PAPER_ORDER)}
+    values = {column: [0.1 * (i + 1)] * 14 for i, column in enumerate(PAPER_ORDER)}
     claims = of_value([*loss_claims([5, 10]), *error_claims(10)])
     judged = judge(known(values), claims)
     assert [j.pairs.family for j in judged] == [10] * 10 + [9] * 9

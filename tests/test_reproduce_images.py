@@ -233,7 +233,7 @@ def test_page_and_figure(first: Outcome, folder: Path) -> None:
     assert first.out == page
     assert "`laaf reproduce figure10 --seeds 2 --datasets semeion --epochs 2 --n 2`" in page
     assert (
-        "2 epochs, where the paper has 50. 8 runs over the seeds 0, 1; 0 failed. Training took "
+        "2 epochs, where the authors' code has 50. 8 runs over the seeds 0, 1; 0 failed. Training took "
         in page
     )
     assert "s in all (cpu, float32)" in page

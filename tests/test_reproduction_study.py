@@ -28,7 +28,9 @@ def study(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @dataclass(frozen=True)
 class Known:
-    """A run of which everything is one number, but for the seconds, which are 10."""
+    """A run of which everything is one number, but for the seconds, which are about 10; no two
+    runs have a ratio in common, for exact tests of ties take seconds.
+    """
 
     seed: int
     value: float
@@ -37,7 +39,11 @@ class Known:
     def entry(self) -> Any:
         failed = math.isinf(self.value)
         return SimpleNamespace(
-            error=self.value, failed=failed, largest_scale=1.0, wall_time_s=10.0, seed=self.seed
+            error=self.value,
+            failed=failed,
+            largest_scale=1.0,
+            wall_time_s=10 + 0.1 * self.value + 0.01 * self.seed,
+            seed=self.seed,
         )
 
     facts = dict.fromkeys(
@@ -55,18 +61,19 @@ class Known:
 
     @property
     def errors_at(self) -> dict[float, float]:
-        return {0.25: 2 * self.value, 0.5: self.value, 0.75: self.value}
+        last = (2 + 0.01 * math.sin(self.seed)) * self.value
+        return {0.25: last, 0.5: self.value, 0.75: self.value}
 
 
 def runs(factor: float, seeds: Sequence[int]) -> list[Known]:
-    return [Known(seed, factor * (1 + 0.2 * math.sin(7 * seed))) for seed in seeds]
+    return [Known(seed, factor * (1 + 0.1 * math.sin(7 * seed + 10 * factor))) for seed in seeds]
 
 
 def made(module: ModuleType, first: dict[Column, float], second: dict[Column, float]) -> Any:
     found: dict[str, Any] = {block.name: {} for block in module.STUDY}
     for name, seeds, factors in (
-        ("table 1", range(12), first),
-        ("table 1, other seeds", range(20, 32), second),
+        ("table 1", range(14), first),
+        ("table 1, other seeds", range(20, 34), second),
     ):
         found[name] = {column: runs(factor, seeds) for column, factor in factors.items()}
     sizes = {block.name: len(block.columns) * len(block.seeds) for block in module.STUDY}
@@ -86,12 +93,14 @@ def test_the_page_says_what_the_runs_say(study: ModuleType) -> None:
     )
     rows = {line.split("|")[1]: line.split("|")[2:-1] for line in lines if line.startswith("|")}
     better = rows["a global adaptive slope improves on fixed slopes"]
-    assert (better[0], better[1], better[5:]) == ("12", "0.3", ["holds", "3", "contrary", "0.949", "open"])  # fmt: skip
-    assert rows["slope recovery improves layer-wise slopes"][5:8] == ["contrary", "4", "contrary"]
-    assert rows["fixed: the largest error is at t = 0.25"][1:3] == ["0.5", "0.5–0.5(*96%*)"]
-    assert rows["L-LAAF: seconds as fixed, within 1.25 times"][1:3] == ["1", "1–1(*96%*)"]
+    assert (better[0], better[5], better[7], better[9]) == ("14", "holds", "contrary", "open")
+    assert float(better[1]) == pytest.approx(0.3, rel=0.05)
+    assert float(better[6]) == pytest.approx(3, rel=0.05)
+    assert rows["slope recovery improves layer-wise slopes"][5] == "contrary"
+    assert rows["fixed: the largest error is at t = 0.25"][1:3] == ["0.5", "0.498–0.502(*99%*)"]
+    assert rows["L-LAAF: seconds as fixed, within 1.25 times"][5] == "holds"
     assert rows["L-LAAF + recovery: n·a grows more than without"][5] == "holds"
-    assert rows["table 1"] in (["48/140", "10", "0.13"], ["92", '`python docs/reproduction.py --only "table 1"`'])  # fmt: skip
+    assert rows["table 1"] in (["56/140", "10", "0.16"], ["84", '`python docs/reproduction.py --only "table 1"`'])  # fmt: skip
     assert "All of commit 0123456789ab." in page
     assert "Engine: known, known, known, known thread, laaf known, PyTorch known." in page
 
@@ -135,9 +144,6 @@ def test_other_training_code_trains_nothing_there(
         study.main(["--folder", str(tmp_path), "--only", "table 1"])
     with pytest.raises(SystemExit, match="there is no block 'figure 12' in the study: table 1, "):
         study.main(["--folder", str(tmp_path), "--only", "figure 12"])
-    (tmp_path / "runs").rmdir()
-    with pytest.raises(SystemExit, match="there is no run of the study in "):
-        study.main(["--folder", str(tmp_path), "--page"])
 
 
 def test_a_record_near_an_iteration_speaks_for_it() -> None:

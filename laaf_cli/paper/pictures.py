@@ -13,7 +13,7 @@ from laaf_cli.report.comparison_figure import draw_comparison
 from laaf_cli.report.figures import RunData, save
 from laaf_cli.report.figures.panels import Panel, grid_figure, losses_figure
 
-DPI = 130
+DPI = 100
 """Dots per inch: a picture of many panels stays small."""
 
 Draw = Callable[[str, Sequence[tuple[Column, Path]], Path], None]

@@ -88,7 +88,7 @@ def trained(runs: Sequence[ImageResult], paper_epochs: int) -> str:
     """How long was trained over which seeds, and what it took."""
     lengths = sorted({run.n_epochs for run in runs if not run.failed})
     epochs = f"{listed(f'{length:.3g}' for length in lengths) or 'No'} epochs"
-    fewer = f", where the paper has {paper_epochs}" if lengths != [paper_epochs] else ""
+    fewer = f", where the authors' code has {paper_epochs}" if lengths != [paper_epochs] else ""
     seeds = sorted({run.spec.seed for run in runs})
     n_failed, seconds = sum(run.failed for run in runs), sum(run.wall_time_s for run in runs)
     return (
