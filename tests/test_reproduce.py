@@ -318,7 +318,7 @@ def test_too_few_seeds_are_warned_of() -> None:
     assert list(table.warnings(table.plan(asked), asked)) == [
         "8 seeds can decide none of 9 claims judged together; `seeds` of at least 9 can"
     ]
-    assert table.n_seeds == 20
+    assert (table.n_seeds, figure.n_seeds, ARTEFACTS["figure10"].n_seeds) == (20, 1, 3)
 
 
 def test_pictures_of_single_runs_take_one_n() -> None:

@@ -21,9 +21,18 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 @pytest.fixture
-def study(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def docs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(DOCS))
-    return importlib.import_module("reproduction")
+
+
+@pytest.fixture
+def study(docs: None) -> ModuleType:  # noqa: ARG001
+    return importlib.import_module("reproduction_study")
+
+
+@pytest.fixture
+def page(docs: None) -> ModuleType:  # noqa: ARG001
+    return importlib.import_module("reproduction_page")
 
 
 @dataclass(frozen=True)
@@ -80,10 +89,10 @@ def made(module: ModuleType, first: dict[Column, float], second: dict[Column, fl
     return module.Study(found, sizes, "0123456789abcdef", changed=False)
 
 
-def test_the_page_says_what_the_runs_say(study: ModuleType) -> None:
+def test_the_page_says_what_the_runs_say(study: ModuleType, page: ModuleType) -> None:
     first = {FIXED: 1.0, GAAF: 0.3, LLAAF: 0.1, LLAAF_RECOVERY: 0.4}
-    page = study.page(made(study, first, {**first, GAAF: 3.0}))
-    lines = page.splitlines()
+    written = page.page(made(study, first, {**first, GAAF: 3.0}))
+    lines = written.splitlines()
     # By error 4 of 5, by loss 9, by slopes 1; t = 0.25 last: 4; the same cost: 3.
     told = "Of 22 claims on Burgers' equation, 21 hold, 1 are contrary to what is found, 0 cannot be decided."
     assert f"- {told}" in lines
@@ -101,15 +110,15 @@ def test_the_page_says_what_the_runs_say(study: ModuleType) -> None:
     assert rows["L-LAAF: seconds as fixed, within 1.25 times"][5] == "holds"
     assert rows["L-LAAF + recovery: n·a grows more than without"][5] == "holds"
     assert rows["table 1"] in (["56/140", "10", "0.16"], ["84", '`python docs/reproduction.py --only "table 1"`'])  # fmt: skip
-    assert "All of commit 0123456789ab." in page
-    assert "Engine: known, known, known, known thread, laaf known, PyTorch known." in page
+    assert "All of commit 0123456789ab." in written
+    assert "Engine: known, known, known, known thread, laaf known, PyTorch known." in written
 
 
-def test_few_or_failed_runs_decide_nothing(study: ModuleType) -> None:
+def test_few_or_failed_runs_decide_nothing(study: ModuleType, page: ModuleType) -> None:
     few = made(study, {FIXED: 1.0, GAAF: 0.3}, {})
     found = few.found["table 1"]
     found[GAAF] = [Known(run.seed, math.inf if run.seed % 2 else run.value) for run in found[GAAF]]
-    rows = [line.split("|") for line in study.page(few).splitlines()]
+    rows = [line.split("|") for line in page.page(few).splitlines()]
     (claim,) = [
         row for row in rows if row[1:2] == ["a global adaptive slope improves on fixed slopes"]
     ]
@@ -140,10 +149,11 @@ def test_other_training_code_trains_nothing_there(
 ) -> None:
     (tmp_path / "commit").write_text("abc\n")
     monkeypatch.setattr(study, "has_changed", lambda commit: commit == "abc")
+    program = importlib.import_module("reproduction")
     with pytest.raises(SystemExit, match=r"was trained by other training code; give another"):
-        study.main(["--folder", str(tmp_path), "--only", "table 1"])
+        program.main(["--folder", str(tmp_path), "--only", "table 1"])
     with pytest.raises(SystemExit, match="there is no block 'figure 12' in the study: table 1, "):
-        study.main(["--folder", str(tmp_path), "--only", "figure 12"])
+        program.main(["--folder", str(tmp_path), "--only", "figure 12"])
 
 
 def test_a_record_near_an_iteration_speaks_for_it() -> None:

@@ -33,7 +33,10 @@ def reproduce(
         typer.Option(
             "--seeds",
             metavar="N|LIST",
-            help="How many seeds from 0, or which: 5-9, or 0,3,7; not given: 20, of images 3.",
+            help=(
+                "How many seeds from 0, or which: 5-9, or 0,3,7; not given: 20, figure6 1, "
+                "of images 3."
+            ),
             show_default=False,
         ),
     ] = None,

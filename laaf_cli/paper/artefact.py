@@ -27,11 +27,11 @@ class Artefact(ABC, Generic[Planned]):
     """What its runs are."""
     takes: ClassVar[tuple[str, ...]]
     """The settings of a request that mean something for it."""
-    n_seeds: ClassVar[int]
-    """Over how many seeds it is reproduced where nothing else is said."""
 
     name: str
     title: str
+    n_seeds: int
+    """Over how many seeds it is reproduced where nothing else is said."""
 
     def plan(self, request: Request) -> Planned:
         """All runs that it needs.

@@ -31,8 +31,8 @@ class EquationArtefact(Artefact[Runs]):
         *("iterations", "recovery_form", "n", "data_points", "initializer"),
         "fixed_learning_rates",
     )
-    n_seeds = 20
 
+    n_seeds: int = 20
     problem: str
     columns: tuple[Column, ...]
     """The methods it shows, in the order of the paper."""

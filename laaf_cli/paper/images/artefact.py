@@ -48,8 +48,8 @@ class ImageArtefact(Artefact[ImageRuns]):
 
     subject = "images"
     takes = ("datasets", "n", "epochs", "data_dir")
-    n_seeds = 3
 
+    n_seeds: int = 3
     augment: bool
     """Whether training images are shifted, turned or mirrored."""
     epochs: int
