@@ -105,7 +105,8 @@ def weighted(weight: str) -> Block:
     return Block(name=name, problem=BURGERS, columns=WITH_RECOVERY, of_method=of_method, words=name)
 
 
-RATES = [replace(FIXED, learning_rate=rate) for rate in ("4e-4", "1.6e-3", "3.2e-3", "6.4e-3")]
+OTHER_RATES = ("4e-4", "1.6e-3", "3.2e-3", "6.4e-3")
+RATES = [replace(FIXED, learning_rate=rate) for rate in OTHER_RATES]
 
 STUDY = (
     Block(name="table 1", problem=BURGERS, columns=SEVEN),
@@ -123,6 +124,10 @@ STUDY = (
         settings=("augment=true",),
     ),
     Block(
+        name="learning rates of adaptive slopes", problem=BURGERS,
+        columns=[replace(column, learning_rate=rate) for column in ADAPTIVE for rate in OTHER_RATES],
+    ),
+    Block(
         name="20000 iterations", problem=BURGERS, columns=SEVEN,
         settings=("training.0.iterations=20000",),
     ),
@@ -130,7 +135,7 @@ STUDY = (
 """In the order of what they are worth."""
 
 NOT_IN_THE_STUDY = (
-    ("every method at its best learning rate", "laaf sweep paper/burgers --slopes fixed,gaaf,llaaf,nlaaf --slope-recovery on,off --learning-rate 8e-4,1.6e-3,3.2e-3,6.4e-3 --seeds 20"),
+    ("every method at its best learning rate, 20000 iterations", "laaf sweep paper/burgers --slopes fixed,gaaf,llaaf,nlaaf --slope-recovery on,off --learning-rate 4e-4,8e-4,1.6e-3,3.2e-3,6.4e-3 --iterations 20000 --seeds 20"),
     ("MNIST, KMNIST, Fashion-MNIST", "laaf reproduce figure10 --datasets mnist,kmnist,fashion-mnist"),
     ("the same, augmented", "laaf reproduce figure11 --datasets mnist,kmnist,fashion-mnist"),
     ("CIFAR-10, CIFAR-100, SVHN", "laaf reproduce figure10 --datasets cifar-10,cifar-100,svhn"),

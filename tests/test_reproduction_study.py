@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -124,6 +124,25 @@ def test_few_or_failed_runs_decide_nothing(study: ModuleType, page: ModuleType) 
     ]
     assert claim[7] == "open"
     assert claim[8:10] == ["-", "-"]
+
+
+def test_no_seed_is_judged_by_a_rate_that_it_chose(study: ModuleType, page: ModuleType) -> None:
+    """The best rate of even seeds is the worst of odd ones, so whoever chooses for itself wins."""
+    rates = (None, *study.OTHER_RATES)
+    some = made(study, {}, {})
+    for name, kind in (("table 1", FIXED), ("table 1", GAAF)):
+        for k, rate in enumerate(rates):
+            column = replace(kind, learning_rate=rate)
+            lucky = {0: 1, 1: 2}  # by parity, the place of the rate that is best there
+            factors = [0.1 if lucky[seed % 2] == k else 1.0 + 0.1 * k for seed in range(14)]
+            of = [Known(seed, f * (1 + 0.001 * seed)) for seed, f in enumerate(factors)]
+            some.found[name][column] = of
+    told = list(page.tuned(some))
+    (fixed, gaaf) = [line.split("|")[1:-1] for line in told[1].splitlines()[2:]]
+    # 1.6e-3 is what the odd seeds choose, and 4e-4 the even ones.
+    assert fixed[:2] == ["fixed", "1.6e-3, 4e-4"]
+    assert float(fixed[2]) > 1
+    assert (gaaf[3], gaaf[4], gaaf[7]) == ("14", "1", "tie")
 
 
 def test_runs_are_those_of_the_commands(study: ModuleType) -> None:
