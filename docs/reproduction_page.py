@@ -61,10 +61,7 @@ def page(study: Study) -> str:
         "\n".join(f"- {line}" for line in summary(judged, again, step, image)),
         f"{READING} *Open*: cannot be decided; *contrary*: the contrary holds.",
         "### Burgers' equation",
-        table(
-            ("claim", "pairs", "seeds 0–19", "interval", "p", "unpaired", "verdict", "seeds 20–39", "verdict", "all", "verdict"),
-            claim_rows(judged, again, of_all),
-        ),
+        claims_beside(judged, [(seeds(second), again), ("all", of_all)] if second else [], seeds(first)),
         planned_seeds(first, 9),
         "### The discontinuous function",
         "By iteration, ratio and verdict; 2,100 and 8,100 are the records nearest to the journal's 2,000 and 8,000.",
@@ -141,24 +138,35 @@ def summary(
         yield f"The unpaired test agrees with that of the pairs on {alike} of {len(apart)} claims."
 
 
-def claim_rows(
-    judged: Sequence[Judgement], again: Sequence[Judgement], of_all: Sequence[Judgement]
-) -> Iterator[tuple[str, ...]]:
-    others = {one.claim.text: one for one in again}
-    together = {one.claim.text: one for one in of_all}
+def seeds(runs: Results) -> str:
+    """From the first seed to the last."""
+    there = sorted({run.seed for of in runs.values() for run in of})
+    return f"seeds {there[0]}–{there[-1]}" if there else ""
+
+
+def claims_beside(
+    judged: Sequence[Judgement], others: Sequence[tuple[str, Sequence[Judgement]]], first: str
+) -> str:
+    """The claims on some seeds, with ratio and verdict on other ones beside."""
+    headings = ["claim", "pairs", first, "interval", "p", "unpaired", "verdict"]
+    headings += [word for name, _judged in others for word in (name, "verdict")]
+    beside = [{one.claim.text: one for one in other} for _name, other in others]
+    rows = []
     for one in judged:
-        beside = [text for some in (others, together) for text in _short(some.get(one.claim.text))]
-        yield (
+        row = [
             one.claim.text, str(one.pairs.n_pairs), number_text(one.pairs.ratio, ".3g"),
             interval(one.pairs), number_text(one.pairs.adjusted, ".2g"), number_text(one.unpaired, ".2g"),
-            SHORT[one.verdict], *beside,
-        )  # fmt: skip
-
-
-def _short(judgement: Judgement | None) -> tuple[str, str]:
-    if judgement is None or not judgement.pairs.n_pairs:
-        return "-", "-"
-    return number_text(judgement.pairs.ratio, ".3g"), SHORT[judgement.verdict]
+            SHORT[one.verdict],
+        ]  # fmt: skip
+        for by_text in beside:
+            other = by_text.get(one.claim.text)
+            row += (
+                ["-", "-"]
+                if other is None
+                else [number_text(other.pairs.ratio, ".3g"), SHORT[other.verdict]]
+            )
+        rows.append(tuple(row))
+    return table(headings, rows)
 
 
 def image_rows(judged: Sequence[Judgement]) -> Iterator[tuple[str, ...]]:

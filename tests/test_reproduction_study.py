@@ -123,7 +123,7 @@ def test_few_or_failed_runs_decide_nothing(study: ModuleType, page: ModuleType) 
         row for row in rows if row[1:2] == ["a global adaptive slope improves on fixed slopes"]
     ]
     assert claim[7] == "open"
-    assert claim[8:10] == ["-", "-"]
+    assert len(claim) == 9  # nothing beside where there are no other seeds
 
 
 def test_no_seed_is_judged_by_a_rate_that_it_chose(study: ModuleType, page: ModuleType) -> None:
