@@ -47,7 +47,7 @@ from laaf_cli.runs.settings import EquationSettings
 from laaf_cli.runs.solution import TrainedNetwork, restore
 from laaf_cli.spec import Override, Text, bundled
 from laaf_cli.spec.objects import as_yaml, text_of
-from laaf_cli.sweeps import Alternative, plan_runs, train_runs
+from laaf_cli.sweeps import Alternative, Part, plan_runs, train_runs
 from laaf_cli.terminal.messages import messages
 from laaf_cli.terminal.progress import make_progress
 from laaf_cli.text import listed
@@ -287,6 +287,7 @@ def sweep(
     set: Mapping[str, Any] | None = None,
     directory: str | os.PathLike[str] = "runs",
     jobs: int | None = None,
+    part: str | None = None,
     overwrite: bool = False,
     allow_python: bool = False,
 ) -> list[Run]:
@@ -304,6 +305,7 @@ def sweep(
         set: keys of the spec to change in all runs, by dotted path.
         directory: folder of the run files.
         jobs: runs at a time; one per processor if not given.
+        part: which part of the runs alone is trained, such as `3/20`; not given: all.
         overwrite: whether finished runs are trained again.
         allow_python: whether the Python file that the spec names may be run.
 
@@ -332,6 +334,8 @@ def sweep(
 
     chosen = list(range(seeds) if isinstance(seeds, int) else seeds)
     runs = plan_runs(plan, [methods], chosen, Path(directory))
+    if part is not None:
+        runs = Part.of(part).among(runs)
     with StopFlag(lambda: _warn("stopping; unfinished runs are lost")) as stop:
         outcomes = train_runs(runs, jobs=jobs, overwrite=overwrite, should_stop=stop.is_set)
     for outcome in outcomes:

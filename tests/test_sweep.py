@@ -31,11 +31,13 @@ from laaf_cli.sweeps import (
     Alternative,
     LocalProcesses,
     Outcome,
+    Part,
     PlannedRun,
     RunState,
     dask_executor,
     plan_runs,
     sweep,
+    train_runs,
 )
 
 SPEC = """
@@ -578,7 +580,41 @@ def test_workers_end_with_a_parent_that_is_killed(spec: Path) -> None:
     wait_until(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in pids))
 
 
+@pytest.mark.parametrize("n_parts", [1, 3, 7])
+def test_parts_of_a_sweep_are_all_of_it(n_parts: int, tmp_path: Path) -> None:
+    runs = plan_runs(MAKE, [[setting("slopes.n=1"), setting("slopes.n=5")]], range(4), tmp_path)
+    parts = [Part.of(f"{i + 1}/{n_parts}").among(runs) for i in range(n_parts)]
+    assert sorted(names([run for part in parts for run in part])) == sorted(names(runs))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize("part", ["", "3", "0/2", "3/2", "1/0", "a/b", "1/2/3", "-1/2"])
+def test_what_is_no_part_of_a_sweep_is_refused(laaf: Laaf, spec: Path, part: str) -> None:
+    found = laaf("sweep", str(spec), f"--part={part}")
+    assert found.code == 2
+    assert found.err == f"error: --part takes a part of a sweep, such as 3/20, not '{part}'\n"
+
+
+def test_a_part_without_runs_says_how_many_there_are(laaf: Laaf, spec: Path) -> None:
+    found = laaf("sweep", str(spec), "--seeds", "2", "--part", "3/3")
+    assert found.code == 2
+    assert found.err == "error: part 3 of 3 has no run: the sweep has 2 in all\n"
+
+
 # A Dask cluster
+
+
+def test_a_part_is_trained_by_a_cluster_that_python_starts(tmp_path: Path) -> None:
+    """As those of dask-jobqueue are, which are clusters like this one."""
+    from distributed import LocalCluster
+
+    runs = plan_runs(MAKE, [[Alternative()]], range(3), tmp_path)
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
+    ) as cluster:
+        found = train_runs(Part.of("2/2").among(runs), scheduler=cluster.scheduler_address)
+    assert [outcome.state for outcome in found] == [RunState.FINISHED]
+    assert [path.name for path in tmp_path.glob("*.h5")] == names(runs[1:2])
 
 
 @pytest.fixture

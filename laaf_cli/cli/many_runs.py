@@ -39,6 +39,16 @@ JobsOption = Annotated[
         show_default=False,
     ),
 ]
+PartOption = Annotated[
+    str | None,
+    typer.Option(
+        "--part",
+        metavar="K/N",
+        help="Train part K of N alone, as in a job array.",
+        rich_help_panel=RUNNING,
+        show_default=False,
+    ),
+]
 SchedulerOption = Annotated[
     str | None,
     typer.Option(

@@ -103,6 +103,7 @@ def sweep(
     ] = False,
     jobs: many_runs.JobsOption = None,
     scheduler: many_runs.SchedulerOption = None,
+    part: many_runs.PartOption = None,
     allow_python: options.AllowPythonOption = False,
     no_cache: options.NoCacheOption = False,
     data_dir: options.DataDirOption = None,
@@ -121,10 +122,11 @@ def sweep(
     from laaf_cli.runs.lifecycle import PlanOptions, lifecycle
     from laaf_cli.runs.task import TASKS
     from laaf_cli.spec import bundled, task_of_spec
-    from laaf_cli.sweeps import plan_runs
+    from laaf_cli.sweeps import Part, plan_runs
     from laaf_cli.terminal.progress import make_download_progress
 
     one_run.check_page(page)
+    chosen = None if part is None else Part.of(part)
     text = bundled.find(spec)
     task = TASKS[task_of_spec(text)]
     for other in TASKS.values():
@@ -141,6 +143,8 @@ def sweep(
             progress=progress,
         )
         runs = plan_runs(life.planner(text, planning), axes, many_runs.seed_list(seeds), directory)
+    if chosen is not None:
+        runs = chosen.among(runs)
     outcomes = many_runs.train(
         runs, jobs=jobs, scheduler=scheduler, overwrite=overwrite, quiet=quiet
     )

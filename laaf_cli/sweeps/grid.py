@@ -116,3 +116,38 @@ def plan_runs(
                 raise UsageError(f"two runs of this sweep would go into one file, {run.path}")
             runs[run.path] = run
     return list(runs.values())
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of several parts of a sweep, from 1, that need nothing of one another: every so many-th
+    run.
+    """
+
+    number: int
+    n_parts: int
+
+    @classmethod
+    def of(cls, text: str) -> Part:
+        """`3/20`.
+
+        Raises:
+            UsageError: for anything else.
+        """
+        number, _, n_parts = text.partition("/")
+        if number.isdecimal() and n_parts.isdecimal() and 1 <= int(number) <= int(n_parts):
+            return cls(int(number), int(n_parts))
+        raise UsageError(f"`part` takes a part of a sweep, such as 3/20, not '{text}'")
+
+    def among(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+        """The runs of this part.
+
+        Raises:
+            UsageError: it has none.
+        """
+        chosen = list(runs[self.number - 1 :: self.n_parts])
+        if not chosen:
+            raise UsageError(
+                f"part {self.number} of {self.n_parts} has no run: the sweep has {len(runs)} in all"
+            )
+        return chosen
