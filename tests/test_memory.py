@@ -253,12 +253,12 @@ def test_what_will_not_fit_is_said_beforehand(snapshot: SnapshotAssertion) -> No
 @linux
 @pytest.mark.parametrize("command", ["check", "solve"])
 def test_the_warning_comes_first(spec: Path, tmp_path: Path, command: str) -> None:
-    settings = ["points.interior=100000000", "--set", "network.hidden=[40,40,40]"]
+    settings = ["points.interior=4000000", "--set", f"network.hidden={[200] * 10}"]
     found = laaf_with(150, tmp_path, command, spec, "--derivatives", "taylor", "--set", *settings)
     assert found.returncode == 2
     warned, error = found.stderr.split("error: ")
-    assert "warning: the run needs about 800 GB of memory; " in warned
-    assert "GB for 100,000,000 points of the equations, with the layers" in warned
+    assert "warning: the run needs about 404 GB of memory; " in warned
+    assert "GB for 4,000,000 points of the equations, with the layers" in warned
     assert error.startswith("memory ran out while ")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,12 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Laaf
 from process_pair import BURGERS, CASES
 
 from laaf_cli import load, processes
 from laaf_cli.api import LaafWarning
+from laaf_cli.derivatives import kernel_name
 from laaf_cli.errors import ExitCode, UsageError
 from laaf_cli.processes import meeting
+from laaf_cli.runs import memory, scaling
+from laaf_cli.runs.plan import Plan, make_plan
+from laaf_cli.spec import Override, bundled
 
 PAIR = Path(__file__).with_name("process_pair.py")
 
@@ -150,3 +156,46 @@ def test_a_process_alone_gets_back_what_it_gives() -> None:
     assert processes.mean(values) == values.mean()
     assert processes.share(5) == slice(0, 5)
     assert processes.from_first(lambda: 3) == 3
+
+
+def plan_of(n_points: int, *settings: str) -> Plan:
+    assignments = [f"points.interior={n_points}", "device=cpu", *settings]
+    return make_plan(
+        bundled.find("paper/burgers"), [Override.from_assignment(text) for text in assignments]
+    )
+
+
+def test_twenty_million_points_are_expected_to_fit_into_two_gib() -> None:
+    consumers = memory.of_run(plan_of(20_000_000))
+    assert sum(consumer.n_bytes for consumer in consumers) < 2**31
+
+
+def test_the_model_of_an_iteration() -> None:
+    link = scaling.Link(1e-4, 1e9)
+    assert scaling.sums_s(991, 1, link) == 0
+    assert scaling.sums_s(991, 4, link) == pytest.approx(6 * (3e-4 + 8000 / 4 / 1e9))
+    assert scaling.iteration_s(0.1, 0.8, 991, 1, link) == pytest.approx(0.9)
+    assert scaling.iteration_s(0.1, 0.8, 991, 4, link) == pytest.approx(
+        0.1 + 0.2 + scaling.sums_s(991, 4, link)
+    )
+    assert scaling.compute_s(plan_of(20_000)) / scaling.compute_s(plan_of(10_000)) == (
+        pytest.approx(2, rel=0.1)
+    )
+
+
+def test_a_second_process_pays_from_the_points_on_that_a_check_names() -> None:
+    if not kernel_name():
+        pytest.skip("the model is that of the kernel")
+    few, many = plan_of(50), plan_of(50_000)
+    assert scaling.hint(many) == ""
+    found = re.search(r"cost time at .* points: .* pays from about ([\d,]+) on", scaling.hint(few))
+    assert found is not None
+    least = int(found[1].replace(",", ""))
+    assert scaling.hint(plan_of(2 * least)) == ""
+
+
+def test_check_says_so(laaf: Laaf, tmp_path: Path) -> None:
+    spec = tmp_path / "s.yaml"
+    spec.write_text(BURGERS)
+    said = laaf("check", str(spec)).err
+    assert ("more than one process would only cost time" in said) == bool(kernel_name())

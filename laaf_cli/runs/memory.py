@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from laaf_cli import processes
 from laaf_cli.derivatives import AUTO as FASTEST
 from laaf_cli.derivatives import FUSED, obstacle
 from laaf_cli.multi_index import lower_set
@@ -17,6 +18,7 @@ from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.plan_faults import n_parameters
 from laaf_cli.text import listed
 from laaf_cli.training import OPTIMIZERS
+from laaf_cli.training.groups import MOST_AT_ONCE, POINTS_OF_A_BLOCK
 from laaf_cli.training.lowering import lower
 
 DOUBLE = 8
@@ -100,7 +102,8 @@ def _of_points(plan: Plan, phase: int, terms: Sequence[Term]) -> Consumer:
         # activation.
         n_numbers += sum(hidden) * (2 * n_streams + order + 1) + 4 * n_streams * max(hidden)
         what += f", with the layers and their {n_streams} derivatives there"
-    at_once = training[phase].batch or n_points
+    n_own = -(-n_points // processes.count())
+    at_once = training[phase].batch or (POINTS_OF_A_BLOCK if n_own > MOST_AT_ONCE else n_own)
     n_bytes = 4 * DOUBLE * dimension * n_points + plan.dtype.itemsize * n_numbers * at_once
     return Consumer(what, n_bytes, f"It is lowered by {listed(ways)}.")
 

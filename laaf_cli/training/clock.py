@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+import torch
+
 from laaf_cli import processes
 
 
@@ -17,10 +19,10 @@ class Clock:
 
     def now(self) -> float:
         """The seconds of training so far, of a clock that runs."""
-        return processes.from_first(self._now)
-
-    def _now(self) -> float:
-        return self.spent + time.perf_counter() - self.since
+        now = self.spent + time.perf_counter() - self.since
+        if processes.count() == 1:
+            return now
+        return float(processes.total(torch.tensor(processes.is_first() * now, dtype=torch.float64)))
 
     def pause(self) -> None:
         """Stops counting; `spent` then holds the seconds so far."""
