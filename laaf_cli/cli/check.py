@@ -66,7 +66,6 @@ def check(
     from laaf_cli.runs.inspection import inspect
     from laaf_cli.runs.memory import advice, of_run
     from laaf_cli.runs.plan import make_plan
-    from laaf_cli.runs.scaling import hint
 
     plan = make_plan(text, overrides, derivatives=derivatives.value, allow_python=allow_python)
     options.keep_spec(save, text)
@@ -81,8 +80,6 @@ def check(
     if not quiet:
         for warning in inspection.not_finite:
             console.print_warning(warning)
-        if text_ := hint(plan):
-            console.print_message(text_)
     if json:
         from laaf_cli.cli.outputs import CheckRecord
 

@@ -200,6 +200,8 @@ def _derived(plan: Plan) -> PlainTable:
 
 def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
     """What `laaf check` shows."""
+    from laaf_cli.runs import scaling
+
     terms = PlainTable("loss term", "needs", "points", "where", "weight", "at step 0")
     for term in inspection.terms:
         row = (term.name, ", ".join(term.derivatives))
@@ -256,6 +258,8 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
         bound = f", after {plan.max_seconds:g} s at most" if plan.max_seconds else ""
         facts.add_texts("ends", f"at a relative error of {plan.goal:g}{bound}")
     facts.add_texts("derivatives", plan.engine_use)
+    if hint := scaling.hint(plan):
+        facts.add_texts("more processes", hint)
     facts.add_texts("reference", plan.reference.method.split(";")[0] if plan.reference else "none")
     facts.add_texts("loss at the start", f"{inspection.start_loss:.6g}")
     facts.add_texts("minimum loss of a constant + S(0)", f"{inspection.constant_bound:.6g}")

@@ -67,7 +67,7 @@ def compute_s(plan: Plan) -> float:
 
 
 def hint(plan: Plan) -> str:
-    """That more processes than one only cost time, and from how many points on they save some;
+    """That more processes only cost time, and from how many points on they save some;
     empty where they do, and where it is not known.
     """
     if not plan.engine_use.startswith(FUSED):
@@ -80,8 +80,8 @@ def hint(plan: Plan) -> str:
     digits = 10 ** math.floor(math.log10(n_points * cost / saved))
     least = math.ceil(n_points * cost / saved / digits) * digits
     return (
-        f"more than one process would only cost time at {n_points:,} points: with "
-        f"this network a second one pays from about {least:,} on"
+        f"only cost time at {n_points:,} points: with this network a second one pays from about "
+        f"{least:,} on"
     )
 
 
