@@ -71,7 +71,7 @@ def page(study: Study) -> str:
         parts += ["### Semeion, 50 epochs", table(("claim", "pairs", "ratio", "interval", "p", "verdict"), image_rows(image))]  # fmt: skip
     parts += ["## Table 1", *table_1(both), *varied(study), *tuned(study)]
     parts += ["## The figures", "Seed 0.", *figures()]
-    parts += ["## What it took", took(study), OTHERWISE]
+    parts += ["## What it took", *took(study), OTHERWISE]
     parts += ["## Not trained here", table(("what", "runs", "command"), missing(study))]
     return "\n\n".join(wrapped(part.strip()) for part in parts if part) + "\n"
 
@@ -340,7 +340,7 @@ def draw(study: Study) -> None:
             picture(name).unlink(missing_ok=True)
 
 
-def took(study: Study) -> str:
+def took(study: Study) -> Iterator[str]:
     """What the training took, on what, by which code."""
     lines = []
     made: dict[str, None] = {}
@@ -357,10 +357,10 @@ def took(study: Study) -> str:
                     f"{facts['engine']}, {facts['device']}, {facts['dtype']}, {facts['threads']} thread, laaf "
                     f"{facts['laaf_version']}, PyTorch {facts['torch_version']}"
                 ] = None
-    text = table(("block", "runs", "seconds a run", "hours"), lines)
+    yield table(("block", "runs", "seconds a run", "hours"), lines)
     code = f"All of commit {study.commit[:12]}" if study.commit else "Of a commit that is not known"
     today = "; the training code has changed since" if study.changed else ""
-    return f"{text}\n\n{code}{today}. Engine: {'; '.join(made)}. The machine had other work to do besides, and its seconds say little of costs."
+    yield f"{code}{today}. Engine: {'; '.join(made)}. The machine had other work to do besides, and its seconds say little of costs."
 
 
 def missing(study: Study) -> Iterator[tuple[str, ...]]:
