@@ -783,7 +783,7 @@ def test_breaks_of_any_width() -> None:
         parse_equation("u = where(abs(t - 0.3) < 1e-7, 1, 0) + floor(2*t) + max(t, 0.9)"), scope
     )
     found = branch_breaks([tree], "t", 0.0, 1.0)
-    np.testing.assert_allclose(found, [0.3 - 1e-7, 0.3, 0.3 + 1e-7, 0.5, 0.9], rtol=0, atol=1e-14)
+    np.testing.assert_allclose(found, [0.3 - 1e-7, 0.3 + 1e-7, 0.5, 0.9], rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("condition", ["t < 0", "t >= 0", "t**3 > 0", "3*t < 0.3", "t > 1e-200"])

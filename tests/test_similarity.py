@@ -28,7 +28,7 @@ from laaf_cli.runs.train import execute
 from laaf_cli.training import relative_residual
 from laaf_cli.training.least_squares.march import March
 from laaf_cli.training.least_squares.near_starts import FAR, NEAREST, near_starts
-from laaf_cli.training.least_squares.neurons import drawn, seen_variables
+from laaf_cli.training.least_squares.neurons import drawn, seen_inputs
 
 VARIABLE = SimilarityVariable(axis=0, place=0.3, time=1, start=0.1, diffusivity=0.7, velocity=-0.4)
 
@@ -339,10 +339,12 @@ def test_a_neuron_sees_one_variable_along_each_coordinate() -> None:
         SimilarityVariable(axis=axis, place=c, time=2, start=0, diffusivity=1, velocity=0)
         for axis, c in ((0, 0.0), (1, 0.0), (0, 1.0))
     ]
-    is_seen = seen_variables(along, 200, np.random.default_rng(0))
-    assert is_seen[:, 1].all()
-    assert (is_seen[:, 0] != is_seen[:, 2]).all()
-    assert 60 < is_seen[:, 0].sum() < 140
+    inputs = Inputs(3, similarity=along)
+    is_seen = seen_inputs(inputs, 200, np.random.default_rng(0))
+    assert is_seen[:, [0, 1, 2, 5, 6]].all()
+    assert (is_seen[:, 3] != is_seen[:, 7]).all()
+    assert (is_seen[:, 3::2] == is_seen[:, 4::2]).all()
+    assert 60 < is_seen[:, 3].sum() < 140
     text = heat("u = 0", "u = 1", "u = 2").replace("least-squares", "least-squares, features: 200")
     plan = plan_of(text)
     network = plan.make_network()

@@ -228,9 +228,10 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
         )
     hidden = " x ".join(map(str, plan.spec.network.hidden))
     bends = "".join(
-        f", bends at {name} = {place:g}" + (f" (order {p})" if p > 1 else "")
-        for name, places in plan.spec.network.bends.items()
-        for place, p in places
+        f", {'bends' if p else 'jumps'} at {name} = {place:g}"
+        + (f" (order {p})" if p > 1 else "")
+        + (f", carried with velocity {v:g}" if v else "")
+        for name, place, p, v in plan.spec.network.bends
     )
     starts = dict.fromkeys((name, x, t) for name, x, _, _, t in plan.spec.network.spreading)
     spreading = "".join(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laaf_cli.arrays import Array
-from laaf_cli.expression.analyse import fields, nodes, symbols
+from laaf_cli.expression.analyse import fields, symbols
 from laaf_cli.expression.functions import COMPARISONS
 from laaf_cli.expression.interpret import NUMPY, evaluate
 from laaf_cli.expression.tree import Call, Node, Number
@@ -17,6 +17,8 @@ N_PLACES = 4001
 SAME = 1e-12
 """Places at most this far from each other, relative to the range, are one."""
 _ZERO = Number(0.0)
+
+BENDS = ("abs", "min", "max")
 
 
 def branch_breaks(
@@ -45,10 +47,21 @@ def branch_breaks(
 
 
 def switches(tree: Node) -> Iterator[Node]:
-    """What takes another value where a tree changes its branch."""
-    for node in nodes(tree):
-        if (switch := _switch(node)) is not None:
+    """What takes another value where a tree changes its branch; what only bends and is compared
+    changes none.
+    """
+    seen: set[tuple[int, bool]] = set()
+    stack = [(tree, False)]
+    while stack:
+        node, is_compared = stack.pop()
+        if (id(node), is_compared) in seen or not isinstance(node, Call):
+            continue
+        seen.add((id(node), is_compared))
+        switch = _switch(node)
+        if switch is not None and not (is_compared and node.function in BENDS):
             yield switch
+        is_compared |= node.function in COMPARISONS
+        stack.extend((argument, is_compared) for argument in node.arguments)
 
 
 def turns(tree: Node, coordinate: str, lower: float, upper: float) -> set[float]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from laaf_cli.network.kinks import Kink
 from laaf_cli.network.similarity import SimilarityVariable
 
 
@@ -35,9 +36,7 @@ class Inputs(nn.Module):
         bounds: lower and upper ends of each coordinate, mapped to [−1, 1]; None leaves coordinates
             as they are.
         periods: by axis, in place of the coordinate itself.
-        kinks: by axis, places c with the order p of the derivative that may jump there: |x − c| (x
-            − c)^(p − 1) is an input as well, so that functions have such a jump and are smooth
-            elsewhere (for p = 1: Tseng, Lin, Hu & Lai, Journal of Computational Physics 491, 2023).
+        kinks: each is an input.
         similarity: each is two inputs.
     """
 
@@ -46,14 +45,14 @@ class Inputs(nn.Module):
         n_coordinates: int,
         bounds: tuple[Sequence[float], Sequence[float]] | None = None,
         periods: Mapping[int, Period] | None = None,
-        kinks: Mapping[int, Sequence[tuple[float, int]]] | None = None,
+        kinks: Sequence[Kink] = (),
         similarity: Sequence[SimilarityVariable] = (),
     ) -> None:
         super().__init__()
         self.n_coordinates = n_coordinates
         self.similarity = tuple(similarity)
         self.periods = dict(periods or {})
-        self.kinks = [(axis, *kink) for axis, on_axis in (kinks or {}).items() for kink in on_axis]
+        self.kinks = tuple(kinks)
         lower, upper = (
             bounds if bounds is not None else ([-1.0] * n_coordinates, [1.0] * n_coordinates)
         )
@@ -80,8 +79,24 @@ class Inputs(nn.Module):
             for axis in range(self.n_coordinates)
         ]
         of_coordinates = [axis for axis, count in enumerate(counts) for _ in range(count)]
-        of_kinks = (axis for axis, *_ in self.kinks)
+        of_kinks = (kink.axis for kink in self.kinks)
         return (*of_coordinates, *of_kinks, *(v.axis for v in self.similarity for _ in range(2)))
+
+    @property
+    def first_kink(self) -> int:
+        """The number of inputs before those of kinks."""
+        return self.width - len(self.kinks) - 2 * len(self.similarity)
+
+    @property
+    def alternatives(self) -> list[tuple[int, tuple[int, ...]]]:
+        """The axis and the inputs of each similarity variable and of each kink that is carried: a
+        solution is a sum of functions of each.
+        """
+        first = self.first_kink
+        carried = [(k.axis, (first + i,)) for i, k in enumerate(self.kinks) if k.is_carried]
+        first += len(self.kinks)
+        pairs = [(first + 2 * i, first + 2 * i + 1) for i in range(len(self.similarity))]
+        return [*carried, *zip((v.axis for v in self.similarity), pairs, strict=True)]
 
     @property
     def width(self) -> int:
@@ -118,13 +133,8 @@ class Inputs(nn.Module):
                 columns.append((1 / self.half_range[axis]).expand(len(points)))
             else:
                 columns.append(torch.zeros_like(points[:, axis]))
-        for axis, place, order in self.kinks:
-            offset, rate = (points[:, axis] - place) / self.half_range[axis], orders[axis]
-            if along in ([], [axis]) and rate <= order:
-                factor = math.perm(order, rate) / self.half_range[axis] ** rate
-                columns.append(factor * offset.sign() * offset ** (order - rate))
-            else:
-                columns.append(torch.zeros_like(offset))
+        for kink in self.kinks:
+            columns.append(kink.derivative(points, orders, float(self.half_range[kink.axis])))
         for variable in self.similarity:
             length, center = (float(of[variable.axis]) for of in (self.half_range, self.center))
             columns += variable.derivative(points, orders, length, center)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.initializers import INITIALIZERS
 from laaf_cli.network.inputs import Inputs, Period
+from laaf_cli.network.kinks import Kink
 from laaf_cli.network.similarity import SimilarityVariable
 from laaf_cli.network.slope_kinds import FIXED
 from laaf_cli.network.slopes import Slopes
@@ -37,7 +38,7 @@ class Mlp(nn.Module):
         n: the scale of the slopes, at least 1.
         bounds: the domain, mapped to [−1, 1] by coordinate; raw inputs where None.
         periods: by axis, inputs that are periodic.
-        kinks: by axis, places at which functions may bend.
+        kinks: places at which functions may bend or jump.
         similarity: variables that are inputs as well.
         random: the stream of the initial weights; weights depend on it and on the shapes alone.
     """
@@ -54,7 +55,7 @@ class Mlp(nn.Module):
         n: float = 1.0,
         bounds: tuple[Sequence[float], Sequence[float]] | None = None,
         periods: Mapping[int, Period] | None = None,
-        kinks: Mapping[int, Sequence[tuple[float, int]]] | None = None,
+        kinks: Sequence[Kink] = (),
         similarity: Sequence[SimilarityVariable] = (),
         random: np.random.Generator,
         dtype: torch.dtype = torch.float32,

@@ -3,6 +3,7 @@
 from laaf_cli.problem.ansatz import Ansatz
 from laaf_cli.problem.balances import Balance
 from laaf_cli.problem.build import SAMPLER_CHOICES, build, build_form, shape_of
+from laaf_cli.problem.carried import carried_kinks, on_jumps
 from laaf_cli.problem.constant_network import constant_loss
 from laaf_cli.problem.corners import face_conditions, without_two_values
 from laaf_cli.problem.domain import Domain, Face, grid_points

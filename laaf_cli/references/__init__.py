@@ -8,7 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from laaf_cli.expression import ExpressionError
-from laaf_cli.problem import Problem
+from laaf_cli.problem import Problem, carried_kinks
 from laaf_cli.references.closed_form import ClosedForm
 from laaf_cli.references.hopf_cole import HopfCole
 from laaf_cli.references.reference import (
@@ -107,6 +107,10 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
         unknown_constants = (
             "with the true values of the learned constants it cannot be written "
             f"out: {error.faults[0].what}"
+        )
+    if spec.kind == AUTO and carried_kinks(known):
+        raise ReferenceRefusedError(
+            "what it begins with has jumps or bends, which are carried along and never smoothed"
         )
     refusals = []
     for row in _ranked(known) if spec.kind == AUTO else [REFERENCES[spec.kind]]:

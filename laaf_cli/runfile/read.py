@@ -221,7 +221,7 @@ class RunFile(AnyRunFile):
         # one of the two of a similarity variable.
         periodic = spec.periodic
         n_inputs = sum(2 * periodic[x] if x in periodic else 1 for x in spec.coordinates)
-        n_inputs += sum(map(len, (spec.network.kinks or {}).values()))
+        n_inputs += len(spec.network.bends)
         n_inputs += 2 * len(spec.network.spreading)
         widths = [n_inputs, *self.hidden, len(spec.unknowns)]
         attributes = self.group_attributes("network")

@@ -24,6 +24,7 @@ from laaf_cli.problem import (
     Problem,
     bends,
     build,
+    carried_kinks,
     python_functions,
     similarity_variables,
 )
@@ -221,7 +222,8 @@ class Plan(AnyPlan):
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences on what the problem seems to lack, and on why it has no reference."""
-        unknown = f"The error will be unknown, because there is no reference: {self.no_reference}."
+        what = "estimated" if self.goal else "unknown"
+        unknown = f"The error will be {what}, because there is no reference: {self.no_reference}."
         return (*self.problem.warnings, *([unknown] if self.no_reference else []))
 
     @property
@@ -428,9 +430,14 @@ def _resolved(spec: RunSpec, problem: Problem) -> RunSpec:
     found: dict[str, Any] = {}
     known = spec.network.model_fields_set
     if spec.network.kinks is None or (draws and "kinks" not in known):
+        at_rest, carried = bends(problem), carried_kinks(problem)
         found["kinks"] = {
-            name: [place if order == 1 else [place, float(order)] for place, order in kinks]
-            for name, kinks in bends(problem).items()
+            name: [
+                *(place if p == 1 else [place, float(p)] for place, p in at_rest.get(name, ())),
+                *([place, float(p), v] for place, p, v in carried.get(name, ())),
+            ]
+            for name in spec.coordinates
+            if name in at_rest or name in carried
         }
     if spec.network.similarity is None or (draws and "similarity" not in known):
         found["similarity"] = {

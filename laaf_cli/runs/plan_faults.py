@@ -60,17 +60,21 @@ def _kink_faults(loaded: LoadedSpec[RunSpec], spec: RunSpec, problem: Problem) -
         else:
             axis = domain.coordinates.index(name)
             lower, upper = domain.lower[axis], domain.upper[axis]
-            outside = [place for place, _ in spec.network.bends[name] if not lower < place < upper]
+            here = [kink for of, *kink in spec.network.bends if of == name]
+            outside = [place for place, _, v in here if not (v or lower < place < upper)]
             orders = [kink[1] for kink in kinks if isinstance(kink, list)]
-            wrong = [order for order in orders if order not in range(1, MAX_ORDER + 1)]
-            if axis in domain.periodic:
-                what = f"'{name}' is periodic, and |{name} - c| is not"
+            most = 1 if axis in domain.periodic else MAX_ORDER
+            wrong = [order for order in orders if order not in range(most + 1)]
+            if any(v for *_, v in here) and name in (None, domain.time):
+                what = f"nothing is carried along '{name}'"
+            elif any(v for *_, v in here) and domain.time is None:
+                what = "there is no time in which something is carried"
             elif outside:
                 what = f"{outside[0]:g} is not inside the range of '{name}'"
                 hint = f"It goes from {lower:g} to {upper:g}."
             elif wrong:
                 what = f"{wrong[0]:g} is not an order of a derivative"
-                hint = f"Orders are integers from 1 to {MAX_ORDER}."
+                hint = f"Orders are integers from 0 to {most}."
             else:
                 continue
         faults.append(Fault(what, loaded.root.locate(path).mark, hint))

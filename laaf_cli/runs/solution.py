@@ -30,6 +30,7 @@ from laaf_cli.multi_index import lower_set
 from laaf_cli.network.activations import ACTIVATIONS
 from laaf_cli.network.devices import torch_device
 from laaf_cli.network.inputs import Period
+from laaf_cli.network.kinks import Kink
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.network.similarity import SimilarityVariable
 from laaf_cli.problem import Ansatz, Domain, SamplePoints, build_form
@@ -100,11 +101,21 @@ def make_periods(ansatz: Ansatz, domain: Domain) -> dict[int, Period]:
     }
 
 
-def make_kinks(spec: RunSpec, domain: Domain) -> dict[int, list[tuple[float, int]]]:
-    """The places at which a network may bend, by axis, and the order of the derivative that jumps
-    there.
-    """
-    return {domain.coordinates.index(name): places for name, places in spec.network.bends.items()}
+def make_kinks(spec: RunSpec, domain: Domain) -> list[Kink]:
+    """The places at which a network may bend or jump."""
+    time = domain.time_axis or 0
+    return [
+        Kink(
+            axis=(axis := domain.coordinates.index(name)),
+            place=place,
+            order=order,
+            velocity=velocity,
+            time=time,
+            start=domain.lower[time],
+            period=domain.upper[axis] - domain.lower[axis] if axis in domain.periodic else None,
+        )
+        for name, place, order, velocity in spec.network.bends
+    ]
 
 
 def make_similarity(spec: RunSpec, domain: Domain) -> list[SimilarityVariable]:

@@ -6,7 +6,7 @@ import ctypes
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from laaf_cli.arrays import Array
 from laaf_cli.errors import SpecError, within_memory
 from laaf_cli.metrics import relative_l2
 from laaf_cli.network.mlp import Mlp
-from laaf_cli.problem import without_two_values
+from laaf_cli.problem import Problem, on_jumps, without_two_values
 from laaf_cli.references import Reference, ReferenceRefusedError, ReferenceValues, Watch
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import Plan
@@ -270,7 +270,7 @@ def _estimated(
         )
         for network in (objective.network, second)
     )
-    known = without_two_values(problem.domain, problem.terms, grid, known)
+    known = _single_valued(problem, grid, known)
     difference = max(relative_l2(other[name], known[name]) for name in known)
     if residual > UNSOLVED and any(term.kind == "data" for term in problem.terms):
         residual = relative_residual(objective, N_ESTIMATED, of_data=False)
@@ -320,9 +320,17 @@ def with_reference(
 
 def _known(plan: Plan, reference: Reference, points: Array) -> ReferenceValues:
     """The reference at points [n, d], NaN where the problem gives two values."""
-    values, problem = reference.evaluate(points), plan.problem
-    fields = without_two_values(problem.domain, problem.terms, points, values.fields)
-    return replace(values, fields=fields)
+    values = reference.evaluate(points)
+    return replace(values, fields=_single_valued(plan.problem, points, values.fields))
+
+
+def _single_valued(
+    problem: Problem, points: Array, values: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Values of unknowns at points [n, d], NaN where the solution jumps."""
+    known = without_two_values(problem.domain, problem.terms, points, values)
+    is_jump = on_jumps(problem, points)
+    return {name: np.where(is_jump, np.nan, of_name) for name, of_name in known.items()}
 
 
 def slices_of(plan: Plan) -> list[Slice]:

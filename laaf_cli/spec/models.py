@@ -324,7 +324,7 @@ class PointsSpec(StrictModel):
     )
 
 
-Kink = Real | Annotated[list[Real], Field(min_length=2, max_length=2)]
+Kink = Real | Annotated[list[Real], Field(min_length=2, max_length=3)]
 Spreading = Annotated[list[Real], Field(min_length=2, max_length=4)]
 
 
@@ -344,7 +344,8 @@ class NetworkSpec(StrictModel):
     ] = Field(
         default_factory=dict,
         description="by coordinate, places c at which the solution may bend: |x − c| is an input "
-        "as well; `[c, p]` where its derivative of order p may jump; `null` finds them",
+        "as well; `[c, p]` where its derivative of order p may jump; `[c, p, v]` where that is "
+        "carried with velocity v; `null` finds them",
     )
     similarity: Annotated[
         dict[str, Annotated[list[Spreading], Field(max_length=20)]] | None, Field(max_length=30)
@@ -356,14 +357,17 @@ class NetworkSpec(StrictModel):
     )
 
     @property
-    def bends(self) -> dict[str, list[tuple[float, int]]]:
-        """By coordinate, the places of kinks and their orders."""
-        return {
-            name: [
-                (kink[0], int(kink[1])) if isinstance(kink, list) else (kink, 1) for kink in kinks
-            ]
+    def bends(self) -> list[tuple[str, float, int, float]]:
+        """Coordinate, place, order and velocity of each kink."""
+        whole = (
+            (name, kink if isinstance(kink, list) else [kink])
             for name, kinks in (self.kinks or {}).items()
-        }
+            for kink in kinks
+        )
+        return [
+            (name, place, int(more[0]) if more else 1, more[1] if more[1:] else 0.0)
+            for name, (place, *more) in whole
+        ]
 
     @property
     def spreading(self) -> list[tuple[str, float, float, float, float | None]]:

@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from laaf_cli.arrays import Array
+from laaf_cli.network.inputs import Inputs
 from laaf_cli.network.mlp import Mlp
-from laaf_cli.network.similarity import SimilarityVariable
 from laaf_cli.problem import Domain
 from laaf_cli.training.least_squares.spots import Spots
 
 SPREAD = (0.2, 1.2)
 """The slopes of neurons, as fractions of their scale."""
+
+ALONE = 0.2
+"""The fraction of neurons that see a kink which is carried, and nothing else."""
 
 N_SEEN = 1000
 """Points at which the range of what the last hidden layer sees is measured."""
@@ -70,10 +73,9 @@ def drawn(
         return torch.tensor(domain.scattered(n_points, random), device=network.device)
 
     directions = torch.tensor(random.standard_normal((n, width)), device=network.device)
-    if layer == 0 and network.inputs.similarity:
-        is_seen = seen_variables(network.inputs.similarity, n, random)
-        pairs = directions[:, -2 * is_seen.shape[1] :].view(*is_seen.shape, 2)
-        pairs[torch.tensor(~is_seen, device=network.device)] = 0
+    if layer == 0 and network.inputs.alternatives:
+        is_seen = seen_inputs(network.inputs, n, random)
+        directions[torch.tensor(~is_seen, device=network.device)] = 0
     directions /= directions.norm(dim=1, keepdim=True)
     shares = torch.tensor(random.uniform(*SPREAD, n), device=network.device)
     along = directions.new_tensor(scales)
@@ -103,16 +105,19 @@ def drawn(
     return Neurons(weight=weight, bias=-(weight * through).sum(1), slopes=slopes)
 
 
-def seen_variables(
-    similarity: Sequence[SimilarityVariable], n: int, random: np.random.Generator
-) -> NDArray[np.bool_]:
-    """Which of the variables each of n neurons sees, [n, n_variables]: one along each axis, for
-    what spreads from several places of one is a sum of functions of each.
+def seen_inputs(inputs: Inputs, n: int, random: np.random.Generator) -> NDArray[np.bool_]:
+    """Which of the inputs each of n neurons sees, [n, width]: of alternatives one along each
+    axis.
     """
-    is_seen = np.zeros((n, len(similarity)), dtype=bool)
-    for axis in {variable.axis: None for variable in similarity}:
-        along = [k for k, variable in enumerate(similarity) if variable.axis == axis]
-        is_seen[np.arange(n), random.choice(along, n)] = True
+    is_seen = np.ones((n, inputs.width), dtype=bool)
+    for axis in {axis: None for axis, _ in inputs.alternatives}:
+        along = [columns for other, columns in inputs.alternatives if other == axis]
+        for k, chosen in enumerate(random.choice(len(along), n)):
+            for other, columns in enumerate(along):
+                is_seen[k, list(columns)] = other == chosen
+    if any(kink.is_carried for kink in inputs.kinks):
+        # What waves carry without a change is a function of where it is carried to alone.
+        is_seen[random.random(n) < ALONE, : inputs.first_kink] = False
     return is_seen
 
 

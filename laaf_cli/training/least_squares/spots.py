@@ -25,6 +25,7 @@ from laaf_cli.expression import (
     switches,
     symbols,
 )
+from laaf_cli.network.kinks import Kink
 from laaf_cli.network.similarity import SimilarityVariable
 from laaf_cli.problem import Domain, Problem, Region
 
@@ -88,9 +89,20 @@ class Break:
     normal: Array
     free: Array
 
-    def is_bend(self, kinks: Sequence[tuple[int, float, int]]) -> bool:
-        """Whether a network with these kinks, by axis, place and order, has one there."""
-        return any(not self.free[axis] and self.point[axis] == place for axis, place, _ in kinks)
+    def is_bend(self, kinks: Sequence[Kink]) -> bool:
+        """Whether a network with these kinks has one there that stays."""
+        return any(
+            not (kink.is_carried or self.free[kink.axis]) and self.point[kink.axis] == kink.place
+            for kink in kinks
+        )
+
+    def is_carried(self, kinks: Sequence[Kink]) -> bool:
+        """Whether one of these kinks is carried from there."""
+        return any(
+            (self.point[kink.axis], self.point[kink.time]) == (kink.place, kink.start)
+            for kink in kinks
+            if kink.is_carried
+        )
 
     def spreads(self, similarity: Sequence[SimilarityVariable]) -> bool:
         """Whether one of these variables starts there."""

@@ -276,7 +276,12 @@ class LeastSquares(Stepper):
     @cached_property
     def _breaks(self) -> list[Break]:
         breaks = find_breaks(self.problem, random_stream(self.objective.seed, "breaks"))
-        return [place for place in breaks if not place.spreads(self.network.inputs.similarity)]
+        seen = self.network.inputs
+        return [
+            place
+            for place in breaks
+            if not (place.spreads(seen.similarity) or place.is_carried(seen.kinks))
+        ]
 
     @property
     def _follows(self) -> bool:
@@ -433,8 +438,8 @@ class LeastSquares(Stepper):
         if self.best is None or prefers(candidate, self.best):
             self.best = candidate
         is_first = self.march.is_uncut or (self.whole is None and self.march.can_halve)
-        # What spreads from the start looks alike in windows of any length: they do not help soon.
-        can_halve = self.march.can_halve and not (is_first and self.network.inputs.similarity)
+        # What spreads or is carried from the start looks alike in windows: they do not help soon.
+        can_halve = self.march.can_halve and not (is_first and self.network.inputs.alternatives)
         is_hopeless = can_halve and (
             (len(self.tried) > 1 and self.best.residual > UNSOLVED)
             or (len(self.tried) > ENOUGH_TRIED and self.best.residual > LOST)
