@@ -58,6 +58,7 @@ class Start:
 
     @property
     def domain(self) -> Domain:
+        """That of the problem."""
         return self.problem.domain
 
     @cached_property
@@ -82,11 +83,13 @@ class Start:
         return self.at(self.domain.from_unit(unit_points), self.time, self.is_upper)
 
     def at(self, points: Array, axis: int, upper: bool) -> Array:
+        """Points [n, d] moved to an end of an axis."""
         ends = self.domain.upper if upper else self.domain.lower
         return self.placed(points, axis, ends[axis])
 
     @staticmethod
     def placed(points: Array, axis: int, value: float) -> Array:
+        """Points [n, d] moved to a value along an axis."""
         moved = points.copy()
         moved[:, axis] = value
         return moved
@@ -174,6 +177,7 @@ class Start:
         return begun if self._is_formula(begun) else None
 
     def evaluated(self, tree: Node, points: Array) -> Array:
+        """A formula in the coordinates at points [n, d]: [n]."""
         columns = dict(zip(self.domain.coordinates, points.T, strict=True))
         with np.errstate(all="ignore"):
             return np.array(np.broadcast_to(evaluate(tree, columns, {}, NUMPY), len(points)))
@@ -213,8 +217,8 @@ class Start:
             yield place, None, [()]
 
     def broken(self, tree: Node, axis: int) -> dict[float, int]:
-        """The places along an axis at which a formula in its coordinate breaks, and the least order
-        of its derivatives that jump there.
+        """The places along an axis at which a formula in its coordinate breaks, and the lowest
+        order of its derivatives that jump there.
         """
         names, orders = self.domain.coordinates, dict[float, int]()
         places = self.breaks([tree], axis) if self._is_formula(tree) else []
@@ -238,7 +242,7 @@ class Start:
         return bool(np.any(np.abs(above - below) > SMALL * size))
 
     def seam(self, axis: int) -> int | None:
-        """The least order of the derivatives of values at the start that jump from the end of a
+        """The lowest order of the derivatives of values at the start that jump from the end of a
         periodic axis to its beginning; None where they do not.
         """
         trees, name = list(self.values.values()), self.domain.coordinates[axis]
