@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import signal
@@ -123,8 +124,11 @@ def together(timeout_s: float) -> Iterator[None]:
         yield
     except BaseException as error:
         reason = watch.why(error)
-        code = reason.exit_code if isinstance(reason, LaafError) else ExitCode.INTERNAL
+        is_stop = isinstance(reason, KeyboardInterrupt)
+        code = ExitCode.INTERRUPTED if is_stop else getattr(reason, "exit_code", ExitCode.INTERNAL)
         watch.part(code)
+        # Python cannot end by itself while a thread waits for the last word of another process.
+        atexit.register(_leave, code)
         if reason is error:
             raise
         raise reason from None
@@ -169,6 +173,13 @@ def _meet(at: Place, timeout_s: float) -> dist.Store:
         timeout=ALWAYS,
     )
     return store
+
+
+def _leave(code: int) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 class _Watch:
