@@ -218,7 +218,7 @@ _AVERAGED = ("every", "momentum")
 
 BALANCES: dict[str, BalanceMethod] = {
     NO_BALANCE: BalanceMethod(
-        meaning="the weights of the spec, unchanged", source="Jagtap et al. 2019, eq. 9"
+        meaning="the weights of the spec, unchanged", source="Jagtap et al. 2019, eq. 3"
     ),
     "lr-annealing": BalanceMethod(
         update=lr_annealing,

@@ -113,7 +113,7 @@ class AdaptiveState:
 
 
 class Objective:
-    """J(Θ) = Σ_terms W λ · mean r² + W_a · S(a) (arXiv 1909.12228, eqs. 6 and 9; there all λ are
+    """J(Θ) = Σ_terms W λ · mean r² + W_a · S(a) (arXiv 1909.12228, eqs. 2 and 3; there all λ are
     1).
 
     Attributes:
