@@ -15,7 +15,7 @@ import torch
 from laaf_cli import processes
 from laaf_cli.arrays import Array
 from laaf_cli.errors import SpecError, within_memory
-from laaf_cli.metrics import relative_l2
+from laaf_cli.metrics import max_error, relative_l2
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import Problem, on_jumps, without_two_values
 from laaf_cli.references import Reference, ReferenceRefusedError, ReferenceValues, Watch
@@ -268,10 +268,15 @@ def _estimated(
         NetworkSolution.of(network, plan.make_engine, problem.ansatz).unknowns(
             problem.unknowns, grid
         )
-        for network in (objective.network, second)
+        for network in (objective.network, second.network)
     )
     known = _single_valued(problem, grid, known)
-    difference = max(relative_l2(other[name], known[name]) for name in known)
+    difference = max(
+        relative_l2(other[name], known[name])
+        if name not in second.of_zero
+        else max_error(other[name], known[name]) / second.of_zero[name]
+        for name in known
+    )
     if residual > UNSOLVED and any(term.kind == "data" for term in problem.terms):
         residual = relative_residual(objective, N_ESTIMATED, of_data=False)
     estimate = max(difference, residual) if residual > UNSOLVED else difference

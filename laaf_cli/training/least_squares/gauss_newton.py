@@ -7,10 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from laaf_cli import processes
+from laaf_cli.arrays import Array
 from laaf_cli.training.least_squares.system import (
+    NEGLIGIBLE,
     TINY,
     Equation,
     LinearisedResidual,
@@ -72,7 +75,12 @@ class GaussNewton:
     def put(self, state: OutputLayerState) -> None:
         """Goes to a state."""
         self.state = state
-        self.scales = _column_scales(self.system, state)
+        sizes, is_zero = _sizes(self.system, state)
+        columns = state.layer.new_tensor(sizes.repeat(self.system.n_columns))
+        self.scales = torch.cat([columns, state.layer.new_ones(len(state.free))])
+        if self.steps:
+            named = zip(self.system.outputs, sizes, is_zero, strict=True)
+            self.system.of_zero = {name: float(size) for name, size, zero in named if zero}
 
     def step(self, goal: float, enough: float) -> bool:
         """One step; False where no further step is possible or worth it.
@@ -210,19 +218,19 @@ def _row_norms(system: System, residuals: Residuals, scales: Tensor) -> list[flo
     return norms
 
 
-def _amplitudes(system: System, state: OutputLayerState) -> list[float]:
-    """The largest value of each output over the domain; 0 where it is noise beside the others."""
-    sizes = [float(system.values(state, name).abs().max()) for name in system.outputs]
-    return [size if size > NOISE * max(sizes) else 0.0 for size in sizes]
-
-
-def _column_scales(system: System, state: OutputLayerState) -> Tensor:
-    """The sizes of outputs, for their columns [n].
-
-    Where an output is zero so far, what makes its part of every residual as large as the rest.
+def _sizes(system: System, state: OutputLayerState) -> tuple[Array, NDArray[np.bool_]]:
+    """The size of each output over the domain, and which of them are zero beside the others: these
+    are given what makes their part of every residual as large as the rest.
     """
-    sizes = np.array(_amplitudes(system, state))
-    is_zero = sizes == 0
+    sizes = np.array([float(system.values(state, name).abs().max()) for name in system.outputs])
+    is_zero = sizes <= NOISE * sizes.max()
+    if len(sizes) > 1 and not is_zero.all():
+        norms = np.nan_to_num(system.block_norms(state), nan=0.0, posinf=0.0)
+        scaled = norms * sizes
+        rest = np.sqrt(np.square(scaled) @ (1 - np.eye(len(sizes))))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            balancing = np.where((norms > 0) & (rest > 0), rest / norms, np.inf).min(0)
+        is_zero |= np.isfinite(balancing) & (sizes < NEGLIGIBLE * balancing)
     sizes[is_zero] = 1.0
     if is_zero.any():
         norms = np.nan_to_num(system.block_norms(state), nan=0.0, posinf=0.0)
@@ -236,5 +244,4 @@ def _column_scales(system: System, state: OutputLayerState) -> Tensor:
             mean = ratios.sum(0) / np.maximum(is_shared.sum(0), 1)
             # Half of it, because the rest may be of outputs that move as well.
             sizes[is_zero] *= np.exp(mean / 2)[is_zero]
-    columns = state.layer.new_tensor(sizes.repeat(system.n_columns))
-    return torch.cat([columns, state.layer.new_ones(len(state.free))])
+    return sizes, is_zero

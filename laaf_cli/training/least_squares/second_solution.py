@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -46,8 +47,18 @@ N_INNER = 200
 HALF = 0.5
 
 
+@dataclass(frozen=True, kw_only=True)
+class SecondSolution:
+    """A network like the first, and the sizes of outputs that are zero beside the others, by
+    name.
+    """
+
+    network: Mlp
+    of_zero: Mapping[str, float]
+
+
 @torch.no_grad()
-def second_solution(objective: Objective, residual: float) -> Mlp | None:
+def second_solution(objective: Objective, residual: float) -> SecondSolution | None:
     """Solves by least squares a second time what the network of an objective solves, in the same
     windows of time one after another: every neuron moved by about its own width, at other points,
     from a random half of the observations.
@@ -58,7 +69,7 @@ def second_solution(objective: Objective, residual: float) -> Mlp | None:
         residual: the largest relative residual of the first solution.
 
     Returns:
-        A network like that of the objective; None where no step leads away from it.
+        None where no step leads away from the first.
     """
     network, problem = objective.network, objective.problem
     domain, axis = problem.domain, problem.domain.time_axis
@@ -66,16 +77,18 @@ def second_solution(objective: Objective, residual: float) -> Mlp | None:
     observed, _ = parted(objective.points, random, HALF)
     start = 0.0 if axis is None else domain.lower[axis]
     solved: list[Mlp] = []
-    is_other = False
+    is_other, of_zero = False, dict[str, float]()
     for k, first in enumerate(network.networks):
         part = between(domain, start, network.ends[k]) if network.past else domain
         second = _moved(first, random)
-        is_other |= _solve(objective, first, second, part, solved[-1:], observed, residual, random)
+        solver = _solve(objective, first, second, part, solved[-1:], observed, residual, random)
+        is_other |= solver.steps > 0
+        of_zero |= solver.system.of_zero
         solved.append(second)
         start = network.ends[k] if network.past else start
     *past, last = solved
     last.past, last.ends = torch.nn.ModuleList(past), list(network.ends)
-    return last if is_other else None
+    return SecondSolution(network=last, of_zero=of_zero) if is_other else None
 
 
 @torch.no_grad()
@@ -106,8 +119,8 @@ def _solve(
     observed: Mapping[str, PointSet],
     residual: float,
     random: np.random.Generator,
-) -> bool:
-    """Solves a window with the neurons of the second network; whether a step was taken."""
+) -> GaussNewton:
+    """Solves a window with the neurons of the second network."""
     problem, width = objective.problem, len(second.biases[-2])
     n_points = default_points(problem, width)
     spots = of_solution(first, domain, n_points // 2, random)
@@ -144,4 +157,4 @@ def _solve(
         pass
     second.weights[-1].copy_(solver.state.layer[:, :-1])
     second.biases[-1].copy_(solver.state.layer[:, -1])
-    return solver.steps > 0
+    return solver

@@ -421,6 +421,7 @@ class LeastSquares(Stepper):
         assert self.solver is not None  # noqa: S101 - it has just ended
         assert self.held is not None  # noqa: S101 - made with it
         goal = self.march.loosened_goal
+        self.held.of_zero = self.solver.system.of_zero
         residuals = self.held.relative_residuals(self.solver.state)
         residual = max(residuals.values())
         candidate = Candidate(

@@ -26,6 +26,9 @@ CACHED_NUMBERS = 40_000_000
 
 TINY = 1e-300
 
+NEGLIGIBLE = 1e-3
+"""The fraction of the size that it could have below which something counts as zero."""
+
 KINDS = ("equation", "condition", "data")
 
 
@@ -131,6 +134,9 @@ class LinearisedResidual:
 class System:
     """All residuals at their points, for one hidden network.
 
+    Attributes:
+        of_zero: the sizes of outputs that are zero beside the others, by name.
+
     Args:
         domain: the part of the problem's that is solved.
         inner: points [n, d] all over it.
@@ -161,6 +167,7 @@ class System:
         self.outputs = problem.ansatz.outputs
         self.inner = inner
         self.floors = floors
+        self.of_zero: Mapping[str, float] = {}
         self.half_range = [
             (upper - lower) / 2 for lower, upper in zip(domain.lower, domain.upper, strict=True)
         ]
@@ -196,17 +203,17 @@ class System:
         """The size of a field all over the domain.
 
         Alone in its residual, as u = 0, it is measured by the amplitude of its unknown over the
-        length of the domain.
+        length of the domain; beside others by a fraction of that where it is zero, or rounding
+        would be all that it is compared with.
         """
         seen = float(self.values(state, field.unknown, field.orders).square().mean().sqrt())
-        if not is_alone:
-            return seen
         u = self.values(state, field.unknown)
         spread = float(u.std())
         is_rate = any(field.orders) and spread > 1e-8 * float(u.abs().max())
         amplitude = spread if is_rate else float(u.square().mean().sqrt())
-        amplitude = max(amplitude, self.floors.get(field.unknown, 0.0))
-        return max(seen, amplitude / self._length(field))
+        floors = self.floors.get(field.unknown, 0.0), self.of_zero.get(field.unknown, 0.0)
+        share = 1.0 if is_alone else NEGLIGIBLE
+        return max(seen, share * max(amplitude, *floors) / self._length(field))
 
     def _length(self, field: Field) -> float:
         """Half the lengths of the domain to the orders of a derivative."""
