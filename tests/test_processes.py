@@ -137,7 +137,7 @@ def test_processes_of_slurm_meet_at_its_first_node(
     step = {"STEP_NUM_TASKS": "8", "PROCID": "5", "LOCALID": "1", "STEP_NODELIST": nodes}
     for name, value in {**step, "JOB_ID": "1234567", "STEP_ID": "2"}.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
-    assert meeting.place() == meeting.Place(first, 34569, 5, 8, 1)
+    assert meeting.place() == meeting.Place(address=first, port=34569, number=5, count=8, local=1)
 
 
 def test_an_environment_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

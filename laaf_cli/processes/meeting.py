@@ -38,7 +38,7 @@ class SaidElsewhereError(LaafError):
     """Another process has said why all of them end: the text is empty."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Place:
     """Where processes meet, and which of how many this one is."""
 
@@ -60,20 +60,20 @@ def place() -> Place | None:
     try:
         if {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= env.keys():
             found = Place(
-                env["MASTER_ADDR"],
-                int(env["MASTER_PORT"]),
-                int(env["RANK"]),
-                int(env["WORLD_SIZE"]),
-                int(env.get("LOCAL_RANK", "0")),
+                address=env["MASTER_ADDR"],
+                port=int(env["MASTER_PORT"]),
+                number=int(env["RANK"]),
+                count=int(env["WORLD_SIZE"]),
+                local=int(env.get("LOCAL_RANK", "0")),
             )
         elif {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_STEP_NODELIST"} <= env.keys():
             step = int(env.get("SLURM_JOB_ID", "0")) + int(env.get("SLURM_STEP_ID", "0"))
             found = Place(
-                first_host(env["SLURM_STEP_NODELIST"]),
-                SLURM_PORTS[0] + step % SLURM_PORTS[1],
-                int(env["SLURM_PROCID"]),
-                int(env["SLURM_STEP_NUM_TASKS"]),
-                int(env.get("SLURM_LOCALID", "0")),
+                address=first_host(env["SLURM_STEP_NODELIST"]),
+                port=SLURM_PORTS[0] + step % SLURM_PORTS[1],
+                number=int(env["SLURM_PROCID"]),
+                count=int(env["SLURM_STEP_NUM_TASKS"]),
+                local=int(env.get("SLURM_LOCALID", "0")),
             )
         else:
             return None

@@ -31,7 +31,7 @@ Shown = Sequence[tuple[str, RunData]]
 """What a figure calls its runs, and the runs, in its order."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PanelLine:
     """What a panel shows of a run: x, y, the half-width of a band and the reference, all [n], None
     where it has none.
@@ -43,7 +43,7 @@ class PanelLine:
     reference: Array | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Panel:
     """A column of panels: title, what its axes say, what it shows of a run, and its scales."""
 
@@ -67,7 +67,7 @@ def _first(run: RunData) -> str:
 def _solution(time: float | None) -> Callable[[RunData], PanelLine]:
     def line(run: RunData) -> PanelLine:
         at, u = _snapshot(run, time), _first(run)
-        return PanelLine(at.axes[0], at.fields[u], reference=at.references[u])
+        return PanelLine(x=at.axes[0], y=at.fields[u], reference=at.references[u])
 
     return line
 
@@ -78,21 +78,21 @@ def _spectrum(time: float | None) -> Callable[[RunData], PanelLine]:
         own, true = (
             amplitude_spectrum(values[u], at.axes) for values in (at.fields, at.references)
         )
-        return PanelLine(own.frequencies[1:], own.amplitudes[1:], reference=true.amplitudes[1:])
+        return PanelLine(x=own.frequencies[1:], y=own.amplitudes[1:], reference=true.amplitudes[1:])
 
     return line
 
 
 def _error(run: RunData) -> PanelLine:
     at, u = _snapshot(run, None), _first(run)
-    return PanelLine(at.axes[0], np.abs(at.fields[u] - at.references[u]))
+    return PanelLine(x=at.axes[0], y=np.abs(at.fields[u] - at.references[u]))
 
 
 def _layer(layer: int) -> Callable[[RunData], PanelLine]:
     def line(run: RunData) -> PanelLine:
         scales = run.history.slopes[layer]
         band = scales.std(axis=1) if scales.shape[1] > 1 else None
-        return PanelLine(run.history.columns["iteration"], scales.mean(axis=1), band)
+        return PanelLine(x=run.history.columns["iteration"], y=scales.mean(axis=1), band=band)
 
     return line
 
@@ -105,15 +105,19 @@ def over_time(kind: str, times: Sequence[float]) -> list[Panel]:
     }[kind]
     is_spectrum = kind == "spectrum"
     return [
-        Panel(f"t = {time:g}", x, y, make(time), is_log=is_spectrum, zooms=is_spectrum)
+        Panel(
+            title=f"t = {time:g}", x=x, y=y, line=make(time), is_log=is_spectrum, zooms=is_spectrum
+        )
         for time in times
     ]
 
 
 STATIONARY = [
-    Panel("solution", "x", "u", _solution(None)),
-    Panel("spectrum", "cycles per unit of x", "amplitude", _spectrum(None), zooms=True),
-    Panel("|error|", "x", "|error|", _error, is_log=True),
+    Panel(title="solution", x="x", y="u", line=_solution(None)),
+    Panel(
+        title="spectrum", x="cycles per unit of x", y="amplitude", line=_spectrum(None), zooms=True
+    ),
+    Panel(title="|error|", x="x", y="|error|", line=_error, is_log=True),
 ]
 """Solution, spectrum and pointwise error of a problem without time."""
 
@@ -122,7 +126,10 @@ def layers(n_layers: int) -> list[Panel]:
     """n·a of each hidden layer; of neuron-wise slopes the mean and a band of one standard
     deviation.
     """
-    return [Panel(f"layer {k + 1}", "iteration", "n·a", _layer(k)) for k in range(n_layers)]
+    return [
+        Panel(title=f"layer {k + 1}", x="iteration", y="n·a", line=_layer(k))
+        for k in range(n_layers)
+    ]
 
 
 @printed()
