@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -228,11 +229,14 @@ def inspection_tables(plan: Plan, inspection: Inspection) -> Iterator[Table]:
         )
     hidden = " x ".join(map(str, plan.spec.network.hidden))
     bends = "".join(
-        f", {'bends' if p else 'jumps'} at {name} = {place:g}"
-        + (f" (order {p})" if p > 1 else "")
-        + (f", carried with velocity {v:g}" if v else "")
+        f", {'bends' if p else 'jumps'} at {name} = {place:g}" + (f" (order {p})" if p > 1 else "")
         for name, place, p, v in plan.spec.network.bends
+        if not v
     )
+    carried = Counter(
+        ("bends" if p else "jumps", name) for name, _, p, v in plan.spec.network.bends if v
+    )
+    bends += "".join(f", {what} carried along {name} ({n})" for (what, name), n in carried.items())
     starts = dict.fromkeys((name, x, t) for name, x, _, _, t in plan.spec.network.spreading)
     spreading = "".join(
         f", spreads from {name} = {place:g}" + ("" if start is None else f" at t = {start:g}")

@@ -78,6 +78,9 @@ REFERENCES: dict[str, ReferenceKind] = {
 
 NO_REFERENCE = "none"
 
+SMOOTH = 2
+"""The order of derivatives from which on a jump that is carried along may be resolved."""
+
 IN_SPACE = 3
 """Coordinates of space from which on the last row, not the first, says why none applies."""
 
@@ -108,7 +111,8 @@ def make_reference(problem: Problem, spec: ReferenceSpec, folder: Path) -> Refer
             "with the true values of the learned constants it cannot be written "
             f"out: {error.faults[0].what}"
         )
-    if spec.kind == AUTO and carried_kinks(known):
+    lines = [line for along in carried_kinks(known).values() for line in along]
+    if spec.kind == AUTO and any(order < SMOOTH for _, order, _ in lines):
         raise ReferenceRefusedError(
             "what it begins with has jumps or bends, which are carried along and never smoothed"
         )
