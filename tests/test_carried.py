@@ -101,6 +101,7 @@ FOUND = {
     "an end that jumps": (STRING.replace("equation: u = 0}", "equation: u = 1}"), []),
     "a smooth string": (STRING.replace("min(x/0.25, (1 - x)/0.75)", "sin(pi*x)"), []),
     "a long time": (STRING.replace("t: [0, 1]", "t: [0, 100]"), []),
+    "back in time": (square(1.0).replace("t = 0", "t = 1").replace("x = 0", "x = 1"), []),
     "a beam": (STRING.replace("4*u_xx", "-u_xxxx"), []),
 }
 

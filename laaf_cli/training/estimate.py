@@ -7,8 +7,8 @@ import math
 import torch
 
 from laaf_cli.seeds import random_stream
-from laaf_cli.training.least_squares.points import Window, sites
-from laaf_cli.training.least_squares.system import OutputLayerState, System
+from laaf_cli.training.least_squares.points import Window, system_in
+from laaf_cli.training.least_squares.system import OutputLayerState
 from laaf_cli.training.objective import Objective
 
 N_INNER = 1000
@@ -30,27 +30,8 @@ def relative_residual(objective: Objective, n_points: int, *, of_data: bool = Tr
         return math.nan
     domain = problem.domain
     random = random_stream(objective.seed, "estimate")
-    rows = sites(
-        problem,
-        Window(domain=domain),
-        objective.points,
-        n_points,
-        random,
-        network.device,
-        similarity=network.inputs.similarity,
-    )
-    inner = torch.tensor(domain.scattered(N_INNER, random), device=network.device)
-    system = System(
-        problem,
-        domain,
-        network,
-        rows,
-        objective.backend,
-        objective.constants.at,
-        inner,
-        {},
-        len(network.biases[-2]),
-    )
+    inner = domain.scattered(N_INNER, random)
+    system = system_in(Window(domain=domain), objective, n_points, random, inner=inner)
     free = {name: value.detach() for name, value in objective.constants.free.items()}
     state = OutputLayerState(layer=network.output_layer, free=free)
     residuals = system.relative_residuals(state)

@@ -24,7 +24,8 @@ from laaf_cli.problem import (
     runs_back,
 )
 from laaf_cli.training.least_squares.near_starts import near_starts
-from laaf_cli.training.least_squares.system import ResidualPoints
+from laaf_cli.training.least_squares.system import ResidualPoints, System
+from laaf_cli.training.objective import Objective
 
 PER_COLUMN = {1: 2, 2: 3}
 """Points of the equations for each column, by the number of coordinates; 3 for more."""
@@ -135,6 +136,52 @@ def sites(
     if window.values is not None and window.points is not None:
         all_sites.append(_start(inside, window.points, window.values, device))
     return all_sites
+
+
+def system_in(
+    window: Window,
+    objective: Objective,
+    interior: int,
+    random: np.random.Generator,
+    *,
+    inner: Array,
+    network: Mlp | None = None,
+    observed: Mapping[str, PointSet] | None = None,
+    near: Array | None = None,
+    floors: Mapping[str, float] | None = None,
+    width: int | None = None,
+    keeps: bool = False,
+) -> System:
+    """The residuals in a window, at points that are drawn; see `sites` and `System`.
+
+    Args:
+        network: that of the objective where None.
+        observed: all observations where None.
+        width: all neurons where None.
+    """
+    network = network or objective.network
+    rows = sites(
+        objective.problem,
+        window,
+        objective.points if observed is None else observed,
+        interior,
+        random,
+        network.device,
+        near,
+        network.inputs.similarity,
+    )
+    return System(
+        objective.problem,
+        window.domain,
+        network,
+        rows,
+        objective.backend,
+        objective.constants.at,
+        torch.tensor(inner, device=network.device),
+        floors or {},
+        width or len(network.biases[-2]),
+        keeps=keeps,
+    )
 
 
 def parted(

@@ -22,10 +22,10 @@ from laaf_cli.training.least_squares.points import (
     default_points,
     following,
     parted,
-    sites,
+    system_in,
 )
 from laaf_cli.training.least_squares.steepness import STEEP, of_solution
-from laaf_cli.training.least_squares.system import OutputLayerState, System
+from laaf_cli.training.least_squares.system import OutputLayerState
 from laaf_cli.training.least_squares.triangle import fitted
 from laaf_cli.training.objective import Objective
 
@@ -130,20 +130,15 @@ def _solve(
     if before:
         window = following(problem, before[0], domain, random, near)
     interior = n_points - (0 if near is None else len(near))
-    rows = sites(
-        problem, window, observed, interior, random, second.device, near, second.inputs.similarity
-    )
-    inner = torch.tensor(domain.scattered(N_INNER, random), device=second.device)
-    system = System(
-        problem,
-        domain,
-        second,
-        rows,
-        objective.backend,
-        objective.constants.at,
-        inner,
-        {},
-        width,
+    system = system_in(
+        window,
+        objective,
+        interior,
+        random,
+        inner=domain.scattered(N_INNER, random),
+        network=second,
+        observed=observed,
+        near=near,
         keeps=True,
     )
     free = {name: value.detach().clone() for name, value in objective.constants.free.items()}

@@ -35,7 +35,7 @@ from laaf_cli.training.least_squares.points import (
     following,
     has_windows,
     parted,
-    sites,
+    system_in,
 )
 from laaf_cli.training.least_squares.spots import Break, Spots, at_breaks, find_breaks
 from laaf_cli.training.least_squares.steepness import STEEP, of_solution, of_start
@@ -332,28 +332,17 @@ class LeastSquares(Stepper):
             n_near = 0 if self.spots is None else interior // 2
             near = None if self.spots is None else self.spots.points[first : first + n_near]
             first += n_near
-            rows = sites(
-                self.problem,
-                window,
-                seen,
-                interior - n_near,
-                random,
-                self.network.device,
-                near,
-                self.network.inputs.similarity,
-            )
-            inner = window.domain.scattered(N_INNER, self._random("inner"))
             systems.append(
-                System(
-                    self.problem,
-                    window.domain,
-                    self.network,
-                    rows,
-                    self.objective.backend,
-                    self.objective.constants.at,
-                    torch.tensor(inner, device=self.network.device),
-                    self.floors,
-                    self.width,
+                system_in(
+                    window,
+                    self.objective,
+                    interior - n_near,
+                    random,
+                    inner=window.domain.scattered(N_INNER, self._random("inner")),
+                    observed=seen,
+                    near=near,
+                    floors=self.floors,
+                    width=self.width,
                     keeps=not systems,
                 )
             )
