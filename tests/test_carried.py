@@ -101,6 +101,24 @@ FOUND = {
     "an end that jumps": (STRING.replace("equation: u = 0}", "equation: u = 1}"), []),
     "a smooth string": (STRING.replace("min(x/0.25, (1 - x)/0.75)", "sin(pi*x)"), []),
     "a long time": (STRING.replace("t: [0, 1]", "t: [0, 100]"), []),
+    "an end that is pulled later": (
+        STRING.replace("[x = 0, x = 1]", "x = 1").replace(
+            "  rest", '  left: {where: x = 0, equation: "u = max(0, t - 0.5)"}\n  rest'
+        ),
+        [],
+    ),
+    "waves in what flows": (STRING.replace("u_tt =", "u_tt + u_xt ="), []),
+    "curvatures on a ring": (
+        RING.replace("max(0, 1 - abs(x - 3))", "max(0, 1 - abs(x - 3))**2"),
+        [(2, 1, -2), (3, 1, -2), (4, 1, -2)],
+    ),
+    "beside what is not carried": (
+        square(1.0)
+        .replace("[u]", "[u, p]")
+        .replace("= -u}", "= -u, pressure: p_xx = u}")
+        .replace("  inflow", "  ends: {where: [x = 0, x = 1], equation: p = 0}\n  inflow"),
+        [],
+    ),
     "back in time": (square(1.0).replace("t = 0", "t = 1").replace("x = 0", "x = 1"), []),
     "a beam": (STRING.replace("4*u_xx", "-u_xxxx"), []),
 }
@@ -223,6 +241,13 @@ def test_a_formula_that_is_known_is_compared_where_it_has_one_value() -> None:
     plan = plan_of(text)
     assert 0 < on_jumps(plan.problem, plan.problem.points_on(plan.problem.grid)).sum() < 500
     assert execute(plan).summary.error < 1e-5
+
+
+def test_points_on_a_jump_that_goes_round() -> None:
+    jumps = RING.replace("max(0, 1 - abs(x - 3))", "where(x < 3, 1, 2)")
+    points = np.array([[3.0, 0.0], [2.0, 0.0], [4.5, 0.75], [3.5, 1.25], [3.5, 1.2], [5.0, 0.5]])
+    on = on_jumps(plan_of(jumps).problem, points)
+    assert on.tolist() == [True, True, True, True, False, True]
 
 
 def test_no_reference_is_sought() -> None:

@@ -23,7 +23,7 @@ from laaf_cli.cli.app import COMMANDS
 from laaf_cli.errors import ExitCode
 from laaf_cli.runfile import RunFile
 
-PROGRAM = [sys.executable, "-m", "laaf_cli"]
+PROGRAM = [sys.executable, "-P", "-m", "laaf_cli"]
 QUICK = (
     "--iterations",
     "20",

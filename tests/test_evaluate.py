@@ -827,7 +827,17 @@ def test_a_link_stays_one(two: Path, laaf: Laaf, tmp_path: Path) -> None:
 
 def test_results_in_pipes(two: Path, laaf: Laaf, snapshot: SnapshotAssertion) -> None:
     assert laaf("evaluate", two, "-o", "-").out == laaf("evaluate", two).out
-    command = [sys.executable, "-m", "laaf_cli", "evaluate", two, "-q", "--grid", "x=300,t=300"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "laaf_cli",
+        "evaluate",
+        two,
+        "-q",
+        "--grid",
+        "x=300,t=300",
+    ]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as done:

@@ -90,7 +90,7 @@ def test_a_run_of_one_is_resumed_by_both_and_the_other_way_round(
 def test_a_killed_process_ends_the_others_with_one_sentence(tmp_path: Path) -> None:
     spec, run = tmp_path / "s.yaml", tmp_path / "run.h5"
     spec.write_text(f"{BURGERS}training: [{{optimizer: adam, iterations: 1000000}}]")
-    command = [sys.executable, "-m", "laaf_cli", "solve", spec, "--processes", "2", "-o", run]
+    command = [sys.executable, "-P", "-m", "laaf_cli", "solve", spec, "--processes", "2", "-o", run]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     launcher = subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE)
     checkpoint = run.with_name("run.h5.checkpoint")

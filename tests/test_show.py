@@ -83,7 +83,7 @@ def test_everything_of_the_run_is_shown(laaf: Laaf, path: Path, finished: Finish
 
 def test_spec_comes_back_byte_for_byte(path: Path) -> None:
     found = subprocess.run(
-        [sys.executable, "-m", "laaf_cli", "show", str(path), "--spec"],
+        [sys.executable, "-P", "-m", "laaf_cli", "show", str(path), "--spec"],
         capture_output=True,
         check=True,
     )
@@ -148,7 +148,7 @@ def test_histograms_count_every_slope_over_one_range(finished: FinishedRun, tmp_
 
 def test_histograms_on_a_plain_terminal(path: Path) -> None:
     found = subprocess.run(
-        [sys.executable, "-m", "laaf_cli", "show", str(path)],
+        [sys.executable, "-P", "-m", "laaf_cli", "show", str(path)],
         capture_output=True, check=True, env=os.environ | {"PYTHONIOENCODING": "ascii"},
     )  # fmt: skip
     layer = next(

@@ -36,8 +36,8 @@ def launch(n: int, arguments: Sequence[str]) -> int:
         max_restarts=0,
         signals_to_handle=SIGNALS,
     )
-    try:
-        elastic_launch(config, sys.executable)("-m", "laaf_cli", *arguments)
+    try:  # -P: this program, not a folder `laaf_cli` where the user stands
+        elastic_launch(config, sys.executable)("-P", "-m", "laaf_cli", *arguments)
     except ChildFailedError as error:
         codes = {failure.exitcode for failure in error.failures.values()}
         return max((code for code in codes if code > 0), default=ExitCode.INTERNAL)
