@@ -761,18 +761,22 @@ def test_said_at_the_end(tmp_path: Path, laaf: Laaf) -> None:
 def test_a_search_that_is_lost_leaves_the_seconds_to_others() -> None:
     """Without windows nothing else ends it: the whole time takes all neurons, again and again."""
     search = begun(PULSE)
-    assert not search.is_late(0.99)
+    assert not search.is_late(0.99, 1.0)
     while search.best is None:
         search.advance(search.evaluate(0))
     residual = search.best.residual
     search.best = replace(search.best, residual=0.5)
-    assert not search.is_late(0.3)
-    assert search.is_late(0.5)
+    assert not search.is_late(0.3, 1.0)
+    assert search.is_late(0.5, 1.0)
     search.best = replace(search.best, residual=min(residual, 1e-4))
-    assert not search.is_late(0.99)
+    assert not search.is_late(0.99, 1.0)
     search.best = replace(search.best, residual=0.5)
     search.march.n_windows = None
-    assert not search.is_late(0.5)  # windows have a pace of their own
+    assert not search.is_late(0.5, 1.0)  # windows have a pace of their own
+    assert search.is_late(1.0, 1.0)
+    assert search.is_late(1.0, 1.5)  # overtime is for windows
+    search.march.begin(0.5)
+    assert not search.is_late(1.0, 1.5)
 
 
 def test_a_search_in_time_alone_is_never_lost() -> None:
@@ -782,7 +786,7 @@ def test_a_search_in_time_alone_is_never_lost() -> None:
         search.advance(search.evaluate(0))
     search.best = replace(search.best, residual=0.5)
     assert search.march.is_uncut
-    assert not search.is_late(0.99)
+    assert not search.is_late(0.99, 1.0)
 
 
 UNSOLVABLE = {

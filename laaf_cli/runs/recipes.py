@@ -14,8 +14,8 @@ DEFAULT_SECONDS = 120.0
 """Bound on the seconds of a run whose training is chosen, where nobody gives another."""
 
 SOLVING_SHARE = 2 / 3
-"""Of the seconds, what least squares may take, for training may follow; with one coordinate all,
-for training does not get further there.
+"""Of the seconds, what least squares may take, for training may follow, where windows of time are
+not about to come to the end; with one coordinate all, for training does not get further there.
 """
 
 CHOSEN_GOAL = 1e-4
@@ -42,7 +42,7 @@ class Recipe:
 
 def solved(seconds: float) -> Recipe:
     """The output layer alone, in at most so many seconds."""
-    phase = f"{{optimizer: least-squares, max_seconds: {seconds:.4g}}}"
+    phase = f"{{optimizer: least-squares, max_seconds: {seconds:.4g}, overtime: true}}"
     return Recipe(name="least squares", settings=(("training", f"[{phase}]"),))
 
 

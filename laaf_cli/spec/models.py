@@ -536,6 +536,13 @@ class PhaseSpec(StrictModel):
     max_seconds: Positive | None = Field(
         None, description="end of the phase in seconds of training"
     )
+    overtime: bool = Field(
+        False,
+        description=(
+            "whether windows of time that are about to come to the end may take longer, up to the "
+            "`--max-seconds` of the run"
+        ),
+    )
 
 
 class ReferenceSpec(StrictModel):

@@ -134,7 +134,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
     ),
     "least-squares": Optimizer(
         make=LeastSquares,
-        keys=("features", "windows", "goal"),
+        keys=("features", "windows", "goal", "overtime"),
         meaning=(
             "solves for the output layer, over hidden neurons that are drawn at random with "
             "slopes chosen by the residual"

@@ -69,6 +69,8 @@ class TrainingPhase:
     schedule: str = "constant"
     batch: int | None = None
     max_seconds: float | None = None
+    overtime: bool = False
+    """Whether windows of time that are about to come to the end may take the seconds of the run."""
     interior: int | None = None
     """Points of the equations from then on, None for as many as before."""
     features: int | None = None

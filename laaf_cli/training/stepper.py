@@ -44,13 +44,14 @@ class Stepper(ABC):
         """Of the relative error, where the optimizer has one; NaN otherwise."""
         return math.nan
 
-    def is_late(self, share: float) -> bool:  # noqa: ARG002 - few know
-        """Whether a phase will not come to its end in its seconds.
+    def is_late(self, share: float, most: float) -> bool:  # noqa: ARG002 - few know
+        """Whether a phase will not come to its end in its seconds, or in overtime.
 
         Args:
-            share: of those that are over.
+            share: of its seconds, those that are over.
+            most: the share at which the run ends, at least 1; 1 without overtime.
         """
-        return False
+        return share >= 1
 
     def conclude(self) -> None:  # noqa: B027 - few have anything to do
         """Called where a bound ends the phase before the optimizer is finished: leaves the best

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from laaf_cli.training.phases import PhaseEnd, PhaseResult, TrainingPhase
 from laaf_cli.training.result import Divergence, Event, IterationRecord, StopReason, TrainingResult
 from laaf_cli.training.state import MAX_COUNT, StateError, TrainingState
 from laaf_cli.training.stepper import Stepper
+from laaf_cli.training.threads import few_threads
 
 N_RECORDS = 1000
 N_MONITORED = 50
@@ -204,9 +206,10 @@ class Trainer:
             self.clock = Clock()  # torch loads half of itself to make its first optimizer
         if self.done == 0:
             self.phase_start_s = self.clock.now()
-        end, detail = self._iterate(phase)
-        if end is PhaseEnd.MAX_SECONDS:
-            self._stepper.conclude()
+        with few_threads() if OPTIMIZERS[phase.optimizer].draws_neurons else nullcontext():
+            end, detail = self._iterate(phase)
+            if end is PhaseEnd.MAX_SECONDS:
+                self._stepper.conclude()
             self._follow_renewals()
         result = PhaseResult(
             optimizer=phase.optimizer,
@@ -239,8 +242,9 @@ class Trainer:
         """The iterations of a phase; sets `stop` where the whole training must end with it."""
         ends_itself = OPTIMIZERS[phase.optimizer].draws_neurons
         end_s = math.inf if phase.max_seconds is None else self.phase_start_s + phase.max_seconds
-        latest_s = min(end_s, math.inf if self.max_seconds is None else self.max_seconds)
-        spacing_s = (latest_s - self.phase_start_s) / N_TIMED
+        last_s = math.inf if self.max_seconds is None else self.max_seconds
+        phase_s = min(end_s, last_s) - self.phase_start_s
+        spacing_s = phase_s / N_TIMED
         while self.done < phase.iterations:
             self._adapt(phase)
             loss = self._stepper.evaluate(self.iteration)
@@ -264,9 +268,11 @@ class Trainer:
                 return PhaseEnd.INTERRUPTED, ""
             if self.max_seconds is not None and now >= self.max_seconds:
                 self.stop = StopReason.MAX_SECONDS
-            if self.stop is not None or now >= end_s:
+            if self.stop is not None:
                 return PhaseEnd.MAX_SECONDS, ""
-            if self._stepper.is_late((now - self.phase_start_s) / (latest_s - self.phase_start_s)):
+            has_overtime = phase.overtime and end_s < math.inf
+            most = (last_s - self.phase_start_s) / phase_s if has_overtime else 1.0
+            if self._stepper.is_late((now - self.phase_start_s) / phase_s, most):
                 return PhaseEnd.MAX_SECONDS, ""
             self._keep(now)
             _copy(self.parameters, self.good)

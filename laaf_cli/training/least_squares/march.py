@@ -153,19 +153,21 @@ class March:
         """Whether half of this window is much shorter than those that the neurons have done for."""
         return self.length / 2 < self.longest / SHORT
 
-    def keep_pace(self, share: float) -> bool:
+    def keep_pace(self, share: float, most: float = 1.0) -> bool:
         """Loosens the goal where windows as long as those so far do not come to the end in the
         seconds.
 
         Args:
             share: the fraction of the seconds that is over.
+            most: the one at which overtime ends.
 
         Returns:
-            False where they do not although the goal is as loose as it may become. Where time is
+            False where they do not, nor in overtime, although the goal is as loose as it may
+            become. Where time is
             the only coordinate it is always True, for nothing else comes further there.
         """
         self.share = share
-        if not self.can_halve or self.whole == math.inf or self._is_on_time:
+        if not self.can_halve or self.whole == math.inf or self._is_on_time(most):
             return True
         if self.leniency < LOOSEST:
             self.leniency *= LOOSER
@@ -173,16 +175,15 @@ class March:
             return True
         return self.dimension == 1
 
-    @property
-    def _is_on_time(self) -> bool:
+    def _is_on_time(self, most: float) -> bool:
         """Whether windows as long as the present one may come to the end in the seconds."""
         if not self.n_done:
             return self.share - self.first_share <= EARLY
         # The first window takes the longest, for slopes are searched in it.
         since = self.share - self.first_share
         n_left = (self.last - self.start) / max(self.length, self.length_before)
-        growth = 1.0 if self.leniency < LOOSEST else GROWTH
-        return since < AGAIN or since / self.n_done * n_left <= growth * (1 - self.share)
+        left = 1 - self.share if self.leniency < LOOSEST else GROWTH * (most - self.share)
+        return since < AGAIN or since / self.n_done * n_left <= left
 
     def use_whole(self) -> None:
         """Goes back to the whole time."""

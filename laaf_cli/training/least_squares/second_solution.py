@@ -28,6 +28,7 @@ from laaf_cli.training.least_squares.steepness import STEEP, of_solution
 from laaf_cli.training.least_squares.system import OutputLayerState
 from laaf_cli.training.least_squares.triangle import fitted
 from laaf_cli.training.objective import Objective
+from laaf_cli.training.threads import few_threads
 
 TURN, SHIFT = 0.1, 0.5
 """How far neurons are moved: the standard deviation of the factors of their weights, and the
@@ -58,6 +59,7 @@ class SecondSolution:
 
 
 @torch.no_grad()
+@few_threads()
 def second_solution(objective: Objective, residual: float) -> SecondSolution | None:
     """Solves by least squares a second time what the network of an objective solves, in the same
     windows of time one after another: every neuron moved by about its own width, at other points,

@@ -168,8 +168,10 @@ class LeastSquares(Stepper):
             return self.march.worst or math.inf
         return self.best.residual
 
-    def is_late(self, share: float) -> bool:
-        return self._is_lost(share) or not self.march.keep_pace(share)
+    def is_late(self, share: float, most: float) -> bool:
+        if share >= 1 and (most <= 1 or self.march.is_uncut or self.march.is_whole):
+            return True
+        return self._is_lost(share) or not self.march.keep_pace(share, most)
 
     def _is_lost(self, share: float) -> bool:
         """Whether another method shall have the seconds that are left: nothing is solved so far."""
