@@ -150,6 +150,29 @@ def test_the_verdict(
     assert (verdict.state, verdict.headline) == (state, headline)
 
 
+@pytest.mark.parametrize(
+    ("name", "facts", "state", "headline"),
+    [
+        ("nlaaf-0", {"goal": 1e-4}, "open", "Not solved to the goal: 2.0e-03 (goal 0.0001)"),
+        ("nlaaf-0", {"goal": 0.01}, "good", "Solved to 2.0e-03 (goal 0.01)"),
+        ("bare", {"goal": 1e-4}, "open", "Whether it is solved to the goal 0.0001 is not known"),
+        ("bare", {"goal": 1e-4, "estimate": 2e-5, "estimated_by": "residuals"}, "good",
+         "Solved to 2.0e-05, by residuals (goal 0.0001)"),
+        ("bare", {"goal": 1e-4, "estimate": 0.3, "estimated_by": "residuals"}, "bad",
+         "Not solved to the goal: 3.0e-01, by residuals (goal 0.0001)"),
+        ("nlaaf-0", {"goal": 0.01, "stop_reason": "running"}, "bad",
+         "Not solved: the training is not finished, and this is its last checkpoint; error 2.0e-03"),
+    ],
+)  # fmt: skip
+def test_the_verdict_says_of_the_goal_what_the_training_said(
+    runs: dict[str, Path], name: str, facts: dict[str, str | float], state: str, headline: str
+) -> None:
+    report = RunReport.read(runs[name])
+    error = None if name == "bare" else 2e-3
+    verdict = make_verdict(replace(report, relative_l2=error, attributes=report.attributes | facts))
+    assert (verdict.state, verdict.headline) == (state, headline)
+
+
 def test_without_a_reference_the_error_is_not_known(runs: dict[str, Path]) -> None:
     verdict = make_verdict(RunReport.read(runs["bare"]))
     assert (verdict.state, verdict.headline) == ("open", "How wrong this is, is not known")

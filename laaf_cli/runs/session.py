@@ -27,6 +27,7 @@ from laaf_cli.errors import (
 )
 from laaf_cli.files.lock import claimed
 from laaf_cli.files.target import check_target
+from laaf_cli.metrics import goal_text
 from laaf_cli.processes.meeting import n_restarts
 from laaf_cli.runfile import AnyRunFile
 from laaf_cli.runs.checkpoints import CheckpointFiles
@@ -284,12 +285,7 @@ def verdict(summary: RunResult, goal: float) -> str:
     """
     if not goal or summary.stop_reason in ("diverged", "interrupted"):
         return ""
-    error = summary.error_or_estimate
-    if math.isinf(error):
-        return f"whether it is solved to the goal {goal:g} is not known"
-    by = f", by {summary.estimated_from}" if summary.estimated_from else ""
-    aim = f"{error:.1e}{by} (goal {goal:g})"
-    return f"solved to {aim}" if error <= goal else f"not solved to the goal: {aim}"
+    return goal_text(summary.error_or_estimate, goal, summary.estimated_from)
 
 
 def error_of(finished: FinishedRun[RunResult], max_error: float | None) -> LaafError | None:
