@@ -17,6 +17,7 @@ from pydantic import WithJsonSchema, computed_field
 from laaf_cli.arrays import Array
 from laaf_cli.json_record import JsonRecord
 from laaf_cli.metrics import absolute_errors, goal_text, is_zero
+from laaf_cli.report.comparison_entry import SUCCESSES
 from laaf_cli.report.methods import method_style
 from laaf_cli.runfile import (
     ATTRIBUTES,
@@ -64,9 +65,6 @@ def shared(run: AnyRunFile, spec: AnySpec) -> dict[str, Any]:
 
 
 N_BINS = 8
-
-ENDED_WELL = ("completed", "max-seconds")
-"""The stop reasons after which a goal is met or missed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +225,7 @@ class RunReport(JsonRecord):
     def goal_text(self) -> str:
         """Whether the training came to its goal, as it said at its end; empty without a goal."""
         facts = self.attributes
-        if not facts["goal"] or facts["stop_reason"] not in ENDED_WELL:
+        if not facts["goal"] or facts["stop_reason"] not in SUCCESSES:
             return ""
         known = facts["estimate"] if self.relative_l2 is None else self.relative_l2
         by = facts["estimated_by"] if self.relative_l2 is None else ""

@@ -81,9 +81,21 @@
     });
   }
 
+  // A page that reloads itself keeps what was chosen.
+  const restore = () => {
+    if (!document.querySelector("meta[http-equiv=refresh]")) return;
+    for (const control of [slider, choice].filter(Boolean)) {
+      const name = location.pathname + control.tagName, kept = sessionStorage.getItem(name);
+      if (kept !== null) control.value = kept;
+      control.addEventListener("change", () => sessionStorage.setItem(name, control.value));
+    }
+    if (slider) show();
+  };
+
   const ready = () => {
     ink();
     document.documentElement.classList.add("ready");
+    restore();
     if (choice) choose();
   };
   const wait = () => {
