@@ -67,7 +67,7 @@ def test_the_page_of_a_run_says_the_error_first_and_all_else(one: str) -> None:
     order = ["Problem", "Solution", "Error", "Loss", "Slopes", "Recipe", "Spec", "Repeat it"]
     places = [text.index(f" {heading} ", verdict) for heading in order]
     assert places == sorted(places)
-    for said in ("closed form of the spec", "Its own error", "at held-out points", "layer 2", "neuron",
+    for said in ("closed form of the spec", "Its own error", "at held-out points", "layer 2", "neurons that grew most",
                  "equation: [u = x, v = 0]", "spec.yaml', set={'seed': '0'})"):  # fmt: skip
         assert said in text, said
 

@@ -46,10 +46,13 @@ class Plots:
 
 @dataclass(frozen=True)
 class Still:
-    """A picture in place of plots, in print and where no script runs; alt: what it shows."""
+    """A picture in place of plots, in print and where no script runs; alt: what it shows; always:
+    whether it is beside them.
+    """
 
     figure: Figure
     alt: str
+    always: bool = False
 
     @property
     def address(self) -> str:

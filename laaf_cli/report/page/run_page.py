@@ -93,15 +93,16 @@ def make_verdict(report: RunReport) -> Verdict:
         return Verdict(
             state="bad", headline=f"Not solved: {ended}; error {shown}", texts=[by, *advice]
         )
-    if error <= SOLVED:
-        state = _state(error, facts["goal"])
-        return Verdict(state=state, headline=aim or f"Solved to {shown}", texts=[by, *advice])
     is_chosen = any(event.what.startswith("came by") for event in report.events)
     remedy = (
         "More seconds may help." if is_chosen else
         "Train longer, or leave the key 'training' out of the spec: it is chosen then, least "
         "squares first."
     )  # fmt: skip
+    if error <= SOLVED:
+        state = _state(error, facts["goal"])
+        texts = [by, *advice, *([remedy] if state == "open" else [])]
+        return Verdict(state=state, headline=aim or f"Solved to {shown}", texts=texts)
     share = f"{error:.0%}" if error < 10 else number_or_word(error, ".1e")
     texts = [*filter(None, [aim and f"{aim}."]), by, *advice, remedy]
     return Verdict(state="bad", headline=f"Not solved: wrong by {share}", texts=texts)
@@ -257,11 +258,11 @@ def _slopes(report: RunReport, run: RunData) -> Iterator[Section]:
         [
             f"layer {k}",
             *(f"{value:.4f}" for value in (layer.mean, layer.deviation, layer.min, layer.max)),
-            f"neuron {values[-1].argmax() + 1} of {values.shape[1]}",
+            ", ".join(f"{i + 1} ({values[-1, i]:.3g})" for i in plots.grown(values)),
         ]
         for k, (layer, values) in enumerate(zip(report.slopes, run.history.slopes, strict=True), 1)
     ]
-    headings = ["n·a", "mean", "deviation", "minimum", "maximum", "the largest is of"]
+    headings = ["n·a", "mean", "deviation", "minimum", "maximum", "neurons that grew most"]
     yield Section(
         heading="Slopes",
         groups=[Plots({"slopes": plots.slopes_plot(run)})],
