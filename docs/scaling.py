@@ -22,7 +22,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from laaf_cli.files.atomic import replacing
-from laaf_cli.runs.scaling import Link, iteration_s, sums_s
+from laaf_cli.runs.scaling import Link, iteration_s, sum_s
 from laaf_cli.training.groups import MOST_AT_ONCE, POINTS_OF_A_BLOCK
 
 DOCS = Path(__file__).resolve().parent
@@ -74,7 +74,7 @@ process, by `docs/scaling.py`:
 With N points, n parameters and p processes
 
 $$
-T(p) = t_0 + t_1 \\frac{{N}}{{p}} + t_2 + 2 (p - 1) \\Bigl( 3 \\alpha + \\frac{{8 (n + 9)}}{{p B}} \\Bigr) .
+T(p) = t_0 + t_1 \\frac{{N}}{{p}} + t_2 + 2 (p - 1) \\Bigl( \\alpha + \\frac{{8 (n + 9)}}{{p B}} \\Bigr) .
 $$
 
 t₀ = {alone:.2g} s and t₁ = {each:.2g} s are fitted to one process; t₂ = {besides:.2g} s, which several take besides, to
@@ -153,7 +153,7 @@ def page(found: dict[str, Any]) -> str:
         n, one, two = row["points"], row["one_s"], row["two_s"]
         model = iteration_s(alone, each * (n + found["conditions"]), n_parameters, 2, link)
         rows.append(f"| {n:,} | {one:.3g} | {two:.3g} | {one / two:.2f} | {model:.3g} |")
-    least = 2 * sums_s(n_parameters, 2, link) / each
+    least = 2 * sum_s(n_parameters, 2, link) / each
     return text + PAYS.format(
         n_parameters=n_parameters,
         rows="\n".join(rows),

@@ -86,6 +86,10 @@ def test_a_run_of_one_is_resumed_by_both_and_the_other_way_round(
     assert found[f"by {by}"] < 1e-10
 
 
+def test_they_train_together_from_python(found: dict[str, Any]) -> None:
+    assert found["in Python"] == [2, 20]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc")
 def test_a_killed_process_ends_the_others_with_one_sentence(tmp_path: Path) -> None:
     spec, run = tmp_path / "s.yaml", tmp_path / "run.h5"
@@ -172,11 +176,11 @@ def test_twenty_million_points_are_expected_to_fit_into_two_gib() -> None:
 
 def test_the_model_of_an_iteration() -> None:
     link = scaling.Link(1e-4, 1e9)
-    assert scaling.sums_s(991, 1, link) == 0
-    assert scaling.sums_s(991, 4, link) == pytest.approx(6 * (3e-4 + 8000 / 4 / 1e9))
+    assert scaling.sum_s(991, 1, link) == 0
+    assert scaling.sum_s(991, 4, link) == pytest.approx(6 * (1e-4 + 8000 / 4 / 1e9))
     assert scaling.iteration_s(0.1, 0.8, 991, 1, link) == pytest.approx(0.9)
     assert scaling.iteration_s(0.1, 0.8, 991, 4, link) == pytest.approx(
-        0.1 + 0.2 + scaling.sums_s(991, 4, link)
+        0.1 + 0.2 + scaling.sum_s(991, 4, link)
     )
     assert scaling.compute_s(plan_of(20_000)) / scaling.compute_s(plan_of(10_000)) == (
         pytest.approx(2, rel=0.1)

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from types import FrameType
 
 import torch
 import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
-from laaf_cli.errors import ExitCode, LaafError, UsageError
+from laaf_cli.errors import ExitCode, LaafError, SaidElsewhereError, UsageError
 
 ALWAYS = timedelta(days=365)
 
@@ -32,10 +33,6 @@ SLURM_PORTS = 20_000, 20_000
 
 class LostProcessError(LaafError):
     """One of several processes ended without a word."""
-
-
-class SaidElsewhereError(LaafError):
-    """Another process has said why all of them end: the text is empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +115,10 @@ def together(timeout_s: float) -> Iterator[None]:
         yield
         return
     watch = _Watch(at, _meet(at, timeout_s))
-    # A launcher ends those that are left when one is lost, which are to say so first.
-    signal.signal(signal.SIGTERM, watch.on_term)
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main:
+        # A launcher ends those that are left when one is lost, which are to say so first.
+        previous = signal.signal(signal.SIGTERM, watch.on_term)
     try:
         yield
     except BaseException as error:
@@ -137,10 +136,28 @@ def together(timeout_s: float) -> Iterator[None]:
     if watch.next_code != ExitCode.OK:
         raise watch.why(RuntimeError())
     dist.destroy_process_group()
+    if is_main:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def check_alone(what: str, remedy: str) -> None:
+    """Refuses to do in each of several processes what one does.
+
+    Raises:
+        UsageError: this is one of several that were started together.
+    """
+    at = place()
+    if at is not None:
+        raise UsageError(f"{what} takes one process, and {at.count} were started\n{remedy}")
 
 
 def _meet(at: Place, timeout_s: float) -> dist.Store:
     """Waits for all of them, and makes the group that sums go round in."""
+    if dist.is_initialized():
+        raise UsageError(
+            "this process has a group of torch.distributed already, its own or that of a training "
+            "that failed\nEnd it with `torch.distributed.destroy_process_group()`, or start again."
+        )
     os.environ |= {
         "RANK": str(at.number),
         "WORLD_SIZE": str(at.count),
@@ -153,9 +170,10 @@ def _meet(at: Place, timeout_s: float) -> dist.Store:
     if has_cuda:
         torch.cuda.set_device(at.local % torch.cuda.device_count())
     try:
-        store: dist.Store = next(iter(rendezvous("env://", timeout=timeout)))[0]
-        # A launcher may keep one store over all that it starts.
-        store = dist.PrefixStore(f"laaf {n_restarts()}", store)
+        # A launcher keeps one store over all that it starts.
+        store = dist.PrefixStore(f"laaf {n_restarts()}", _store(timeout))
+        n_meetings = store.add(f"meetings of {at.number}", 1)
+        store = dist.PrefixStore(f"meeting {n_meetings}", store)
         store.set(f"who {at.number}", f"pid {os.getpid()} on {socket.gethostname()}")
         store.wait([f"who {i}" for i in range(at.count)], timeout)
     except (dist.DistError, RuntimeError, ValueError, OSError) as error:
@@ -163,7 +181,8 @@ def _meet(at: Place, timeout_s: float) -> dist.Store:
         raise UsageError(
             f"process {at.number} of {at.count} did not meet all others at {at.address}:{at.port} "
             f"within {timeout_s:g} s: {reason}\n"
-            "Start all of them, on machines that reach this address, or let `timeout` be longer."
+            "Start all of them, on machines that reach this address, or let `timeout` be longer; "
+            "unset RANK, and SLURM_PROCID, to train in one process."
         ) from None
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if has_cuda else "gloo",
@@ -172,6 +191,13 @@ def _meet(at: Place, timeout_s: float) -> dist.Store:
         world_size=at.count,
         timeout=ALWAYS,
     )
+    return store
+
+
+@cache
+def _store(timeout: timedelta) -> dist.Store:
+    """Kept until this process ends, for later meetings at the same port."""
+    store: dist.Store = next(iter(rendezvous("env://", timeout=timeout)))[0]
     return store
 
 
@@ -248,6 +274,6 @@ class _Watch:
 
 def said_elsewhere(code: int) -> LaafError:
     """What ends a process that has nothing to say."""
-    error = SaidElsewhereError("")
+    error = SaidElsewhereError("another process has said why")
     error.exit_code = next((one for one in ExitCode if one == code), ExitCode.INTERNAL)
     return error
