@@ -36,7 +36,7 @@ def launch(n: int, arguments: Sequence[str]) -> int:
         max_restarts=0,
         signals_to_handle=SIGNALS,
     )
-    try:  # -P: this program, not a folder `laaf_cli` where the user stands
+    try:  # -P: this program, not a folder `laaf_cli` of the user
         elastic_launch(config, sys.executable)("-P", "-m", "laaf_cli", *arguments)
     except ChildFailedError as error:
         codes = {failure.exitcode for failure in error.failures.values()}

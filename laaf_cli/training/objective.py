@@ -54,8 +54,8 @@ class Loss:
     """By name, the weights of the terms as a whole."""
     point_weights: Mapping[str, Tensor] = field(default_factory=dict)
     """By term, the mean of the weights of its points, where they have some."""
-    told: Tensor | None = None
-    """What several processes told one another with it, summed."""
+    reported: Tensor | None = None
+    """What several processes reported to one another with it, summed."""
 
     def effective_weights(self) -> dict[str, float]:
         """The weight of each term, the mean weight of its points included."""
@@ -120,7 +120,7 @@ class Objective:
         n_changes: how often points or weights have changed, that is, how often J has become another
             function.
         n_renewals: how often the network has got other parameters.
-        tell: numbers that go with the sum of a loss over several processes.
+        report: numbers that go with the sum of a loss over several processes.
 
     Args:
         points: by term name, as `Problem.draw_points` gives them; resampling renews those that the
@@ -171,7 +171,7 @@ class Objective:
         self.interior = next((self.terms[name].region.drawn for name in self.equations), None)
         self.runs_back = runs_back(problem.domain, problem.terms)
         self.n_changes = self.n_renewals = 0
-        self.tell: Callable[[], Sequence[float]] = tuple
+        self.report: Callable[[], Sequence[float]] = tuple
         self.held_weights: dict[str, Tensor] | None = None
         self.factors: dict[str, float] = {}
         self._set_factors(dict.fromkeys(self.terms, 1.0))
@@ -281,7 +281,7 @@ class Objective:
         """The same over all processes, and over many points in blocks.
 
         The gradient, where it is recorded, is computed with the loss, and both go round in one sum,
-        in float64, with what else is to be told.
+        in float64, with what else is to be reported.
         """
         parameters, known = self.parameters(), self._known_point_weights(iteration, batch)
         places = {name: i for i, name in enumerate(self.terms)}
@@ -301,9 +301,9 @@ class Objective:
                 if of_term:
                     at = [places[name] for name in of_term]
                     row[at] += torch.stack(list(of_term.values())).detach()
-        own = sums.new_tensor(self.tell() if processes.count() > 1 else ())
+        own = sums.new_tensor(self.report() if processes.count() > 1 else ())
         whole = processes.total(torch.cat([sums.flatten(), slopes, own]))
-        of_terms, slopes, told = torch.split(whole, [sums.numel(), n_slopes, len(own)])
+        of_terms, slopes, reported = torch.split(whole, [sums.numel(), n_slopes, len(own)])
         values, weighted, means = of_terms.view_as(sums)
         value = (weighted @ self.weights[: len(places)].double()).to(self.network.dtype)
         total = _WithGradient.apply(value, slopes, *parameters)  # type: ignore[no-untyped-call]
@@ -318,7 +318,7 @@ class Objective:
             values=values,
             weights=self.weight_of,
             point_weights={name: means[places[name]] for name in self.equations} if known else {},
-            told=told if processes.count() > 1 else None,
+            reported=reported if processes.count() > 1 else None,
         )
 
     def _pieces(self, iteration: int, batch: int | None) -> Iterator[list[Piece]]:

@@ -95,7 +95,7 @@ class Trainer:
         self.divergence: Divergence | None = None
         self.ended: list[PhaseResult] = []
         self.events: list[Event] = []
-        objective.tell = self._tell
+        objective.report = self._report
 
     def resume(
         self,
@@ -254,7 +254,7 @@ class Trainer:
                     continue
                 self.stop = StopReason.DIVERGED
                 return PhaseEnd.DIVERGED, ""
-            now = self.clock.now() if loss.told is None else float(loss.told[0])
+            now = self.clock.now() if loss.reported is None else float(loss.reported[0])
             if self.done == 0 or self._is_due(now, spacing_s):
                 is_late = now - self.monitored_s >= spacing_s * N_TIMED / N_MONITORED
                 monitored = is_late or self.iteration % self.monitor_every == 0
@@ -262,7 +262,7 @@ class Trainer:
                 if self.goal and not ends_itself and self.records[-1].relative_l2 <= self.goal:
                     self.stop = StopReason.COMPLETED
                     return PhaseEnd.COMPLETED, f"the error is below {self.goal:g}"
-            if self.should_stop() if loss.told is None else bool(loss.told[1]):
+            if self.should_stop() if loss.reported is None else bool(loss.reported[1]):
                 self.stop = StopReason.INTERRUPTED
                 return PhaseEnd.INTERRUPTED, ""
             if self.max_seconds is not None and now >= self.max_seconds:
@@ -285,7 +285,7 @@ class Trainer:
                 self._compare()
         return PhaseEnd.COMPLETED, ""
 
-    def _tell(self) -> tuple[float, float]:
+    def _report(self) -> tuple[float, float]:
         """To the other processes: the seconds of the first, and whether to stop."""
         return processes.is_first() * self.clock.own, float(self.should_stop())
 
