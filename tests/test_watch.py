@@ -13,7 +13,7 @@ from laaf_cli.report.page.document import Still
 
 GOLDEN = Path(__file__).parent / "golden"
 RUN = GOLDEN / "run-format-7.h5"
-RELOADS = '<meta http-equiv="refresh" content="3">'
+RELOADS = 'data-reload="3"'
 
 
 @pytest.fixture(autouse=True)

@@ -83,7 +83,10 @@
 
   // A page that reloads itself keeps what was chosen.
   const restore = () => {
-    if (!document.querySelector("meta[http-equiv=refresh]")) return;
+    const reload = document.querySelector("[data-reload]");
+    if (!reload) return;
+    const again = () => { if (reload.checked) location.reload(); };
+    setInterval(again, 1000 * Number(reload.dataset.reload));
     for (const control of [slider, choice].filter(Boolean)) {
       const name = location.pathname + control.tagName, kept = sessionStorage.getItem(name);
       if (kept !== null) control.value = kept;
