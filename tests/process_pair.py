@@ -22,6 +22,7 @@ import torch.distributed as dist
 
 import laaf_cli
 from laaf_cli import processes
+from laaf_cli.errors import UsageError
 from laaf_cli.processes import meeting
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import Plan, make_plan
@@ -202,6 +203,10 @@ def main() -> None:
         found["by both"] = difference(alone["causal"], resumed(CASES["causal"], by_one))
         stopped(CASES["causal"], 25, by_both)
         is_first = processes.is_first()
+        try:
+            processes.check_equal(lambda: [os.environ["RANK"].encode()], "differs", "Mend it.")
+        except UsageError as error:
+            found["differing"] = str(error)
     # Later meetings of the same processes; all are given the run.
     spec = folder / "spec.yaml"
     spec.write_text(f"{BURGERS}training: [{{optimizer: adam, iterations: 10}}]\n")

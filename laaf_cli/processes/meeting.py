@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,10 +23,15 @@ from torch.distributed.rendezvous import rendezvous
 
 from laaf_cli.errors import ExitCode, LaafError, SaidElsewhereError, UsageError
 
+_NOT_MET = dist.DistError, RuntimeError, ValueError, OSError
+
 ALWAYS = timedelta(days=365)
 
 PATIENCE_S = 20.0
 """How long a process that has lost another may take to come to its end by itself."""
+
+GRACE_S = 5.0
+"""How long torch may take longer to meet than it is given."""
 
 SLURM_PORTS = 20_000, 20_000
 """The first port and the number of ports from which that of a step is taken by its number."""
@@ -74,6 +80,8 @@ def place() -> Place | None:
             )
         else:
             return None
+        if not 0 <= found.number < max(1, found.count):
+            raise ValueError(f"process {found.number} is not among {found.count}, counted from 0")
     except ValueError as error:
         raise UsageError(
             f"the environment says wrongly where several processes meet: {error}\n"
@@ -147,6 +155,8 @@ def check_alone(what: str, remedy: str) -> None:
         UsageError: this is one of several that were started together.
     """
     at = place()
+    if at is not None and at.number > 0 and not dist.is_initialized():
+        raise said_elsewhere(ExitCode.USAGE)
     if at is not None:
         raise UsageError(f"{what} takes one process, and {at.count} were started\n{remedy}")
 
@@ -169,15 +179,27 @@ def _meet(at: Place, timeout_s: float) -> dist.Store:
     has_cuda = torch.cuda.is_available()
     if has_cuda:
         torch.cuda.set_device(at.local % torch.cuda.device_count())
+    met: Future[dist.Store] = Future()
+
+    def meet() -> None:
+        try:
+            # A launcher keeps one store over all that it starts.
+            store = dist.PrefixStore(f"laaf {n_restarts()}", _store(timeout))
+            n_meetings = store.add(f"meetings of {at.number}", 1)
+            store = dist.PrefixStore(f"meeting {n_meetings}", store)
+            store.set(f"who {at.number}", f"pid {os.getpid()} on {socket.gethostname()}")
+            store.wait([f"who {i}" for i in range(at.count)], timeout)
+        except _NOT_MET as error:
+            met.set_exception(error)
+        else:
+            met.set_result(store)
+
+    # What answers there may be no store, and then torch waits for ever.
+    threading.Thread(target=meet, daemon=True).start()
     try:
-        # A launcher keeps one store over all that it starts.
-        store = dist.PrefixStore(f"laaf {n_restarts()}", _store(timeout))
-        n_meetings = store.add(f"meetings of {at.number}", 1)
-        store = dist.PrefixStore(f"meeting {n_meetings}", store)
-        store.set(f"who {at.number}", f"pid {os.getpid()} on {socket.gethostname()}")
-        store.wait([f"who {i}" for i in range(at.count)], timeout)
-    except (dist.DistError, RuntimeError, ValueError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        store = met.result(timeout_s + GRACE_S)
+    except (*_NOT_MET, TimeoutError) as error:
+        reason = (str(error) or "what answers there is no process of this training").splitlines()[0]
         raise UsageError(
             f"process {at.number} of {at.count} did not meet all others at {at.address}:{at.port} "
             f"within {timeout_s:g} s: {reason}\n"
@@ -221,6 +243,15 @@ class _Watch:
         self.heard, self.over = threading.Event(), threading.Event()
         self.next_code: int | None = None
         threading.Thread(target=self._listen, daemon=True).start()
+        if "TORCHELASTIC_RUN_ID" in os.environ:
+            threading.Thread(target=self._end_with, args=(os.getppid(),), daemon=True).start()
+
+    def _end_with(self, launcher: int) -> None:
+        """Stops this process as SIGTERM does when its launcher has gone."""
+        while not self.over.wait(1):
+            if os.getppid() != launcher:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
 
     def _listen(self) -> None:
         word = torch.zeros(1, dtype=torch.int64)
@@ -254,7 +285,7 @@ class _Watch:
             try:
                 is_said = self.store.add("said", 1) > 1
             except (dist.DistError, RuntimeError):
-                is_said = True  # by the process that kept the store, which has ended
+                is_said = self.at.number > 0  # who kept the store has ended
             if is_said:
                 return said_elsewhere(code)
         return error
