@@ -40,24 +40,26 @@ TEXT = """# Scaling
 ```sh
 laaf solve my.yaml --processes 4                           # of this machine
 torchrun --nproc-per-node 4 -m laaf_cli solve my.yaml      # as clusters start them
+torchrun --nproc-per-node 4 my.py                          # that calls laaf.solve
 srun laaf solve my.yaml                                    # a process for each task of Slurm
 laaf resume runs/my.h5 --processes 2                       # any number, whoever began
 ```
 
-**What is divided.** The points of every term; weights are the same in all processes. Sums of the loss and its gradient
-go round in a ring, by Gloo or, with a GPU for each process, NCCL (not tried yet). Least squares joins triangular factors (TSQR),
-Levenberg-Marquardt sums JᵀJ. The first process solves for the reference, writes and reports; all read the spec and the
-checkpoint, so they need one file system. Threads of a processor are divided unless `OMP_NUM_THREADS` is set.
+**What is divided.** The points of every term; weights are the same in all processes. One sum an iteration, of loss,
+gradient, seconds and signals, goes round in a ring, by Gloo or, with a GPU for each process, NCCL (not tried yet). Least
+squares joins triangular factors (TSQR), Levenberg-Marquardt sums JᵀJ. The first process solves for the reference, writes
+and reports; all read spec and checkpoint, of one file system. Threads are divided unless `OMP_NUM_THREADS` is set.
 
 **The same answer.** Two runs with one number of processes are equal bit for bit; every 100 iterations all compare a hash
-of the weights. Another number rounds sums differently. In float64, 100 iterations of Adam agree to 1e-15. Quasi-Newton
-phases multiply any rounding: on Burgers' equation to 1e-11 after 25 iterations, 1e-9 after 50, 1e-5 after 100.
+of weights and optimizer. Another number rounds sums differently. In float64, 100 iterations of Adam agree to 1e-15.
+Quasi-Newton phases multiply any rounding: on Burgers' equation to 1e-11 after 25 iterations, 1e-9 after 50, 1e-5 after
+100.
 
 **Faults.** A process that is killed ends all within seconds; `torchrun --max-restarts` then resumes. Slurm's
-`--signal=USR1@60` saves the run a minute before its time limit. `--timeout` says how long processes wait for one another
-to begin.
+`--signal=USR1@60` saves the run a minute before its time limit (under `torchrun`, `TERM@60`). `--timeout`: how long
+they wait for one another at first.
 
-**Many points.** A process takes more than {most_at_once} points in blocks of {block}, prepared when their turn comes.
+**Many points.** A process takes more than {most_at_once} points in blocks of {block}.
 {many} interior points of `paper/burgers` peaked at {peak:.2f} GiB in one process.
 """
 
@@ -83,7 +85,7 @@ only cost below {least:,} points; `laaf check` says so of a spec.
 
 ![Seconds of an iteration against the number of processes, for four numbers of points](images/scaling.png)
 
-Drawn to {most} processes with the points per second of this processor, α = 25 µs and 25 Gbit/s (lines), α = 5 µs and
+Drawn with the points per second of this processor, α = 25 µs and 25 Gbit/s (lines), α = 5 µs and
 450 GB/s (NVLink, dashed).
 """
 
@@ -164,7 +166,6 @@ def page(found: dict[str, Any]) -> str:
         latency=link.latency_s,
         speed=link.bytes_per_s,
         least=round(least / 100) * 100,
-        most=MOST,
     )
 
 

@@ -134,7 +134,6 @@ def together(timeout_s: float) -> Iterator[None]:
         is_stop = isinstance(reason, KeyboardInterrupt)
         code = ExitCode.INTERRUPTED if is_stop else getattr(reason, "exit_code", ExitCode.INTERNAL)
         watch.part(code)
-        # Python cannot end by itself while a thread waits for the last word of another process.
         atexit.register(_leave, code)
         if reason is error:
             raise
@@ -142,7 +141,9 @@ def together(timeout_s: float) -> Iterator[None]:
     watch.part(ExitCode.OK)
     watch.heard.wait()
     if watch.next_code != ExitCode.OK:
-        raise watch.why(RuntimeError())
+        reason = watch.why(RuntimeError())
+        atexit.register(_leave, getattr(reason, "exit_code", ExitCode.INTERNAL))
+        raise reason
     dist.destroy_process_group()
     if is_main:
         signal.signal(signal.SIGTERM, previous)
@@ -224,6 +225,7 @@ def _store(timeout: timedelta) -> dist.Store:
 
 
 def _leave(code: int) -> None:
+    """Ends this process: Python cannot by itself while threads wait for other processes."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()

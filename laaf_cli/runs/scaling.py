@@ -34,7 +34,7 @@ class Link:
     """What an iteration of several processes takes besides messages, whatever is sent."""
 
 
-LOOPBACK = Link(6.6e-5, 8.5e8, 4.4e-3)
+LOOPBACK = Link(6.6e-5, 9.4e8, 8.6e-3)
 """Between processes of one machine by Gloo, as in `docs/scaling.md`."""
 
 
