@@ -22,7 +22,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from laaf_cli.files.atomic import replacing
-from laaf_cli.runs.scaling import Link, iteration_s, sums_s
+from laaf_cli.runs.scaling import Link, iteration_s, sum_s
 from laaf_cli.training.groups import MOST_AT_ONCE, POINTS_OF_A_BLOCK
 
 DOCS = Path(__file__).resolve().parent
@@ -40,24 +40,26 @@ TEXT = """# Scaling
 ```sh
 laaf solve my.yaml --processes 4                           # of this machine
 torchrun --nproc-per-node 4 -m laaf_cli solve my.yaml      # as clusters start them
+torchrun --nproc-per-node 4 my.py                          # that calls laaf.solve
 srun laaf solve my.yaml                                    # a process for each task of Slurm
 laaf resume runs/my.h5 --processes 2                       # any number, whoever began
 ```
 
-**What is divided.** The points of every term; weights are the same in all processes. Sums of the loss and its gradient
-go round in a ring, by Gloo or, with a GPU for each process, NCCL (not tried yet). Least squares joins triangular factors (TSQR),
-Levenberg-Marquardt sums JᵀJ. The first process solves for the reference, writes and reports; all read the spec and the
-checkpoint, so they need one file system. Threads of a processor are divided unless `OMP_NUM_THREADS` is set.
+**What is divided.** The points of every term; weights are the same in all processes. One sum an iteration, of loss,
+gradient, seconds and signals, goes round in a ring, by Gloo or, with a GPU for each process, NCCL (not tried yet). Least
+squares joins triangular factors (TSQR), Levenberg-Marquardt sums JᵀJ. The first process solves for the reference, writes
+and reports; all read spec and checkpoint, of one file system. Threads are divided unless `OMP_NUM_THREADS` is set.
 
 **The same answer.** Two runs with one number of processes are equal bit for bit; every 100 iterations all compare a hash
-of the weights. Another number rounds sums differently. In float64, 100 iterations of Adam agree to 1e-15. Quasi-Newton
-phases multiply any rounding: on Burgers' equation to 1e-11 after 25 iterations, 1e-9 after 50, 1e-5 after 100.
+of weights and optimizer. Another number rounds sums differently. In float64, 100 iterations of Adam agree to 1e-15.
+Quasi-Newton phases multiply any rounding: on Burgers' equation to 1e-11 after 25 iterations, 1e-9 after 50, 1e-5 after
+100.
 
 **Faults.** A process that is killed ends all within seconds; `torchrun --max-restarts` then resumes. Slurm's
-`--signal=USR1@60` saves the run a minute before its time limit. `--timeout` says how long processes wait for one another
-to begin.
+`--signal=USR1@60` saves the run a minute before its time limit (under `torchrun`, `TERM@60`). `--timeout`: how long
+they wait for one another at first.
 
-**Many points.** A process takes more than {most_at_once} points in blocks of {block}, prepared when their turn comes.
+**Many points.** A process takes more than {most_at_once} points in blocks of {block}.
 {many} interior points of `paper/burgers` peaked at {peak:.2f} GiB in one process.
 """
 
@@ -74,7 +76,7 @@ process, by `docs/scaling.py`:
 With N points, n parameters and p processes
 
 $$
-T(p) = t_0 + t_1 \\frac{{N}}{{p}} + t_2 + 2 (p - 1) \\Bigl( 3 \\alpha + \\frac{{8 (n + 9)}}{{p B}} \\Bigr) .
+T(p) = t_0 + t_1 \\frac{{N}}{{p}} + t_2 + 2 (p - 1) \\Bigl( \\alpha + \\frac{{8 (n + 9)}}{{p B}} \\Bigr) .
 $$
 
 t₀ = {alone:.2g} s and t₁ = {each:.2g} s are fitted to one process; t₂ = {besides:.2g} s, which several take besides, to
@@ -83,7 +85,7 @@ only cost below {least:,} points; `laaf check` says so of a spec.
 
 ![Seconds of an iteration against the number of processes, for four numbers of points](images/scaling.png)
 
-Drawn to {most} processes with the points per second of this processor, α = 25 µs and 25 Gbit/s (lines), α = 5 µs and
+Drawn with the points per second of this processor, α = 25 µs and 25 Gbit/s (lines), α = 5 µs and
 450 GB/s (NVLink, dashed).
 """
 
@@ -153,7 +155,7 @@ def page(found: dict[str, Any]) -> str:
         n, one, two = row["points"], row["one_s"], row["two_s"]
         model = iteration_s(alone, each * (n + found["conditions"]), n_parameters, 2, link)
         rows.append(f"| {n:,} | {one:.3g} | {two:.3g} | {one / two:.2f} | {model:.3g} |")
-    least = 2 * sums_s(n_parameters, 2, link) / each
+    least = 2 * sum_s(n_parameters, 2, link) / each
     return text + PAYS.format(
         n_parameters=n_parameters,
         rows="\n".join(rows),
@@ -164,7 +166,6 @@ def page(found: dict[str, Any]) -> str:
         latency=link.latency_s,
         speed=link.bytes_per_s,
         least=round(least / 100) * 100,
-        most=MOST,
     )
 
 

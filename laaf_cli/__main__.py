@@ -8,7 +8,13 @@ import sys
 import warnings
 from typing import Any
 
-from laaf_cli.errors import ChangedRunWarning, ExitCode, LaafError, within_memory
+from laaf_cli.errors import (
+    ChangedRunWarning,
+    ExitCode,
+    LaafError,
+    SaidElsewhereError,
+    within_memory,
+)
 
 
 def main() -> None:
@@ -34,7 +40,7 @@ def main() -> None:
 
             app()
     except LaafError as error:
-        if str(error):  # else one of several processes has said it for all
+        if not isinstance(error, SaidElsewhereError):
             _say(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:

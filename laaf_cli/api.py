@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from laaf_cli import processes
 from laaf_cli.arrays import Array
 from laaf_cli.errors import LaafError as LaafError
 from laaf_cli.errors import RunFileError, UsageError
@@ -31,6 +32,7 @@ from laaf_cli.metrics import relative_l2
 from laaf_cli.network.slope_kinds import is_fixed
 from laaf_cli.problem import SamplePoints
 from laaf_cli.problem.one_line import keys_of_line, typed
+from laaf_cli.processes import meeting
 from laaf_cli.report import comparison as comparisons
 from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.report.comparison_table import text_tables
@@ -40,6 +42,7 @@ from laaf_cli.runs.inspection import Inspection, inspect
 from laaf_cli.runs.interrupt import StopFlag
 from laaf_cli.runs.plan import Plan, make_plan
 from laaf_cli.runs.progress import Callback, Progress
+from laaf_cli.runs.resume.past import AnyPastRun
 from laaf_cli.runs.resume.resumption import EquationResumeOptions
 from laaf_cli.runs.resume.resumption import resume as plan_resumption
 from laaf_cli.runs.resume.state import PastRun
@@ -141,11 +144,13 @@ def solve(
     overwrite: bool = False,
     callback: Callback | None = None,
     progress: bool | None = None,
+    timeout: float = 300,
 ) -> Run:
     """Trains a network on a problem and checks it against its reference.
 
     Ctrl-C, or the stop button of a notebook, ends the training after the present iteration and
-    returns what was reached.
+    returns what was reached. Processes that `torchrun` or Slurm started together train together;
+    all get the run, and the first writes it.
 
     Args:
         spec: the problem.
@@ -168,10 +173,12 @@ def solve(
         overwrite: whether a file there is replaced.
         callback: called with every `Progress` of the training.
         progress: whether a progress bar is shown; None shows it on terminals and in notebooks.
+        timeout: seconds to wait for the other processes.
 
     Raises:
         SpecError: the spec is wrong; the error has every fault.
-        UsageError: a setting does not fit, or the output cannot be written.
+        UsageError: a setting does not fit, the output cannot be written, or processes do not meet.
+        LostProcessError: another process was killed.
     """
     plan = _plan(
         spec,
@@ -190,13 +197,14 @@ def solve(
         allow_python=allow_python,
         cache=cache,
     )
-    inspection = inspect(plan)
-    for sentence in (*plan.warnings, *inspection.not_finite):
+    alone = meeting.place() is None
+    for sentence in (*plan.warnings, *(inspect(plan).not_finite if alone else ())):
         _warn(sentence)
-    folder, target = _target(output, plan.default_output.name)
-    with session.claim(target, overwrite=overwrite):
-        _train(plan, target, retries=retries, callback=callback, progress=progress)
-    return Run(target, folder)
+    with meeting.together(timeout):
+        folder, target = _target(output, plan.default_output.name)
+        with session.claim(target, overwrite=overwrite, plan=plan) as past:
+            _train(plan, target, past=past, retries=retries, callback=callback, progress=progress)
+        return _run(target, folder)
 
 
 def load(path: str | os.PathLike[str]) -> Run:
@@ -334,7 +342,9 @@ def sweep(
 
     chosen = list(range(seeds) if isinstance(seeds, int) else seeds)
     runs = plan_runs(plan, [methods], chosen, Path(directory))
-    if part is not None:
+    if part is None:
+        meeting.check_alone("a sweep", "Start one, or give each a `part`.")
+    else:
         runs = Part.of(part).among(runs)
     with StopFlag(lambda: _warn("stopping; unfinished runs are lost")) as stop:
         outcomes = train_runs(runs, jobs=jobs, overwrite=overwrite, should_stop=stop.is_set)
@@ -581,6 +591,7 @@ class Run:
         overwrite: bool = False,
         callback: Callback | None = None,
         progress: bool | None = None,
+        timeout: float = 300,
     ) -> Run:
         """Resumes the run as if it had never stopped, or trains it further.
 
@@ -596,6 +607,7 @@ class Run:
             overwrite: whether a file there is replaced.
             callback: called with every `Progress` of the training.
             progress: whether a progress bar is shown.
+            timeout: seconds to wait for the other processes.
 
         Raises:
             UsageError: there is nothing left to do.
@@ -611,22 +623,25 @@ class Run:
             stored_spec=stored_spec,
             allow_python=allow_python,
         )
-        folder, target = _target(output, self.path.name)
-        with session.take_up(self.path, output=target, overwrite=overwrite, warn=_warn) as taken_up:
-            if not isinstance(taken_up.past, PastRun):
-                raise UsageError(f"{self.path} is not a run of an equation")
-            resumption = plan_resumption(taken_up.past, options)
-            for sentence in resumption.inexact:
-                _warn(f"not bit for bit as without the break: {sentence}")
-            _train(
-                resumption.plan,
-                target,
-                past=resumption.past,
-                retries=resumption.retries,
-                callback=callback,
-                progress=progress,
-            )
-        return Run(target, folder)
+        with meeting.together(timeout):
+            folder, target = _target(output, self.path.name)
+            with session.take_up(
+                self.path, output=target, overwrite=overwrite, warn=_warn
+            ) as taken_up:
+                if not isinstance(taken_up.past, PastRun):
+                    raise UsageError(f"{self.path} is not a run of an equation")
+                resumption = plan_resumption(taken_up.past, options)
+                for sentence in resumption.inexact:
+                    _warn(f"not bit for bit as without the break: {sentence}")
+                _train(
+                    resumption.plan,
+                    target,
+                    past=resumption.past,
+                    retries=resumption.retries,
+                    callback=callback,
+                    progress=progress,
+                )
+            return _run(target, folder)
 
     def _grid(self, group: str) -> xr.Dataset | None:
         with RunFile(self.path) as file:
@@ -707,11 +722,19 @@ def _target(output: str | os.PathLike[str] | None, name: str) -> tuple[str | Non
     return folder, Path(folder) / name
 
 
+def _run(target: Path, folder: str | None) -> Run:
+    """The run that the first process has written; without an output the others get a copy."""
+    written = processes.from_first(lambda: b"" if folder is None else target.read_bytes())
+    if folder is not None and not processes.is_first():
+        target.write_bytes(written)
+    return Run(target, folder)
+
+
 def _train(
     plan: Plan,
     target: Path,
     *,
-    past: PastRun | None = None,
+    past: AnyPastRun | None = None,
     retries: int,
     callback: Callback | None,
     progress: bool | None,
@@ -719,7 +742,9 @@ def _train(
     """Trains to a file that is claimed, with what callers see of it."""
     if progress is None:
         progress = sys.stderr.isatty() or messages().is_jupyter
-    with make_progress(plan.known_iterations, quiet=not progress) as show:
+    with make_progress(
+        plan.known_iterations, quiet=not (progress and processes.is_first())
+    ) as show:
 
         def on_progress(now: Progress) -> None:
             show(now)
@@ -742,7 +767,9 @@ def _train(
 
 
 def _warn(sentence: str) -> None:
-    """A Python warning at the line outside of laaf that led here."""
+    """A Python warning at the line outside of laaf that led here, of the first process."""
+    if not processes.is_first():
+        return
     level, frame = 1, sys._getframe()
     while frame is not None and frame.f_globals.get("__name__", "").startswith("laaf_cli"):
         level, frame = level + 1, frame.f_back  # type: ignore[assignment]

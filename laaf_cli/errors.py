@@ -57,6 +57,10 @@ class OutOfMemoryError(LaafError):
     exit_code = ExitCode.USAGE
 
 
+class SaidElsewhereError(LaafError):
+    """Another of several processes has said why all of them end."""
+
+
 _OUT_OF_MEMORY = (
     "can't allocate memory",
     "cannot allocate memory",

@@ -104,6 +104,19 @@ def number_or_word(value: float, form: str) -> str:
     return f"{value:{form}}" if math.isfinite(value) else "not finite"
 
 
+def goal_text(error: float, goal: float, by: str = "") -> str:
+    """Whether an error meets a goal, in a sentence.
+
+    Args:
+        error: infinite where it is not known.
+        by: what it is estimated from, where it is.
+    """
+    if math.isinf(error):
+        return f"whether it is solved to the goal {goal:g} is not known"
+    aim = f"{error:.1e}{by and f', by {by}'} (goal {goal:g})"
+    return f"solved to {aim}" if error <= goal else f"not solved to the goal: {aim}"
+
+
 def _check_shapes(solution: NDArray[np.float64], reference: NDArray[np.float64]) -> None:
     if solution.shape != reference.shape:
         raise ValueError(f"shapes differ: solution {solution.shape}, reference {reference.shape}")

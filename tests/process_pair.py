@@ -1,6 +1,6 @@
 """What each of two processes does in `test_processes.py`: every case alone, then twice together.
 
-Then a training of one is resumed by both, and one of both by one, in the folder that is given.
+Then a training of one is resumed by both, and one of both by one, in the folder that is given, and both train from Python.
 
 Prints, as JSON by case: the largest relative difference to one process, whether both times agree bit for bit, whether
 both processes do.
@@ -20,7 +20,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+import laaf_cli
 from laaf_cli import processes
+from laaf_cli.errors import UsageError
 from laaf_cli.processes import meeting
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import Plan, make_plan
@@ -108,6 +110,9 @@ CASES = {
         "weights: {balance: {method: lr-annealing, every: 10}}",
     ),
     "kernel": Case(BURGERS, ADAM, "weights: {balance: {method: ntk, every: 15}}"),
+    "kernel in blocks": Case(
+        BURGERS, ADAM, "weights: {balance: {method: ntk, every: 15}}", blocks=True
+    ),
     "self-adaptive": Case(BURGERS, ADAM, "weights: {balance: {method: self-adaptive, every: 10}}"),
     "resampled": Case(
         BURGERS.replace("validation: 101", "validation: 101, resample: {every: 10, method: rad}"),
@@ -198,6 +203,15 @@ def main() -> None:
         found["by both"] = difference(alone["causal"], resumed(CASES["causal"], by_one))
         stopped(CASES["causal"], 25, by_both)
         is_first = processes.is_first()
+        try:
+            processes.check_equal(lambda: [os.environ["RANK"].encode()], "differs", "Mend it.")
+        except UsageError as error:
+            found["differing"] = str(error)
+    # Later meetings of the same processes; all are given the run.
+    spec = folder / "spec.yaml"
+    spec.write_text(f"{BURGERS}training: [{{optimizer: adam, iterations: 10}}]\n")
+    run = laaf_cli.solve(spec, progress=False).resume(iterations=10, progress=False)
+    found["in Python"] = run.attributes["processes"], run.attributes["iterations"]
     if is_first:
         found["by one"] = difference(alone["causal"], resumed(CASES["causal"], by_both))
         sys.stdout.write(json.dumps(found))

@@ -143,8 +143,8 @@ class _EverySign:
 def moment_of(objective: Objective, residuals: dict[str, Tensor], **more: object) -> BalanceState:
     settings: dict[str, object] = {
         "settings": objective.balance,
-        "residuals": residuals,
-        "rows": {name: TermRows(1, len(rows), slice(None)) for name, rows in residuals.items()},
+        "blocks": lambda: [{name: TermRows(rows, slice(None)) for name, rows in residuals.items()}],
+        "sizes": {name: (1, len(rows)) for name, rows in residuals.items()},
         "equations": objective.equations,
         "weights": {name: term.weight for name, term in objective.terms.items()},
         "factors": objective.factors,
@@ -338,6 +338,21 @@ def test_values_that_are_not_finite_leave_the_weights(method: str) -> None:
         objective.network.biases[0].fill_(math.nan)
     objective.rebalance(100, None, 1e-3)
     assert set(objective.factors.values()) == {1.0}
+
+
+@pytest.mark.parametrize("method", [name for name, row in BALANCES.items() if row.update])
+def test_points_in_blocks_give_the_same_factors(
+    monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    whole = burgers(method)
+    monkeypatch.setattr("laaf_cli.training.groups.MOST_AT_ONCE", 3)
+    monkeypatch.setattr("laaf_cli.training.groups.POINTS_OF_A_BLOCK", 7)
+    in_blocks = burgers(method)
+    assert any(group.is_large for group in in_blocks.groups)
+    for objective in (whole, in_blocks):
+        objective.rebalance(100, None, 1e-3)
+    assert in_blocks.factors == pytest.approx(whole.factors, rel=1e-11)
+    assert set(whole.factors.values()) != {1.0}
 
 
 def test_factors_are_bounded() -> None:

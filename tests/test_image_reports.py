@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from conftest import Laaf, plan_of
@@ -22,13 +24,15 @@ from matplotlib.colors import to_hex
 from rich.console import Console
 
 from laaf_cli.cli.outputs import records
-from laaf_cli.errors import RunFileError
+from laaf_cli.errors import ChangedRunWarning, RunFileError
 from laaf_cli.images.cli.tables import image_summary_tables
 from laaf_cli.images.data import ImageData, Images
 from laaf_cli.images.plan import ImagePlan, make_image_plan
 from laaf_cli.images.record import ClassifyResult
+from laaf_cli.images.report.mistakes import COLUMNS, mistakes_figure
 from laaf_cli.images.report.run_data import ImageRunData
 from laaf_cli.images.report.run_report import ImageRunReport
+from laaf_cli.images.runfile.read import ImageRunFile
 from laaf_cli.images.train import execute
 from laaf_cli.json_record import record_schema
 from laaf_cli.network.slope_kinds import SLOPE_KINDS
@@ -575,3 +579,37 @@ def test_runs_of_images_are_no_solution_to_evaluate(laaf: Laaf, folder: Path) ->
     assert refused.err == (
         f"error: {folder / 'fixed-0.h5'} is a run of laaf classify, expected one of laaf solve\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "told"),
+    [("found", 3, "is not in 0 to 2"), ("true", -1, "is not in 0 to 2"), ("pixels", 256, "is not in 0 to 255")],
+)  # fmt: skip
+def test_mistakes_are_read_as_they_are_or_refused(
+    tmp_path: Path, name: str, damage: int, told: str
+) -> None:
+    path = tmp_path / "run.h5"
+    shutil.copy(Path(__file__).parent / "golden" / "image-run-format-7.h5", path)
+    with ImageRunFile(path) as run:
+        assert run.mistakes() is None, "an older file"
+    stored = {
+        "pixels": np.full((2, 1, 4, 4), 9),
+        "true": np.array([0, 1]),
+        "found": np.array([2, 0]),
+    }
+    with h5py.File(path, "r+") as file:
+        for key, values in stored.items():
+            file[f"test/mistakes/{key}"] = values
+    with pytest.warns(ChangedRunWarning), ImageRunFile(path) as run:
+        mistakes = run.mistakes()
+    assert mistakes is not None
+    assert mistakes.found.tolist() == [2, 0]
+    assert len(mistakes_figure(mistakes, ["a", "b", "c$"]).axes) == COLUMNS
+    with h5py.File(path, "r+") as file:
+        file[f"test/mistakes/{name}"][...] = damage
+    with (
+        pytest.warns(ChangedRunWarning),
+        ImageRunFile(path) as run,
+        pytest.raises(RunFileError, match=told),
+    ):
+        run.mistakes()

@@ -77,7 +77,7 @@ def by_autograd(objective: Objective) -> Tensor:
                     )
                 ]
             )
-            for one in objective.residuals()
+            for one in next(objective.residuals())
         ]
     )
 
@@ -87,7 +87,9 @@ def assert_is_that_of_autograd(objective: Objective) -> None:
     residuals = torch.cat([block.residuals for block in blocks])
     jacobian, exact = torch.cat([block.jacobian for block in blocks]), by_autograd(objective)
     scale = exact.abs().max(dim=1, keepdim=True).values.clamp_min(1e-300)
-    torch.testing.assert_close(residuals, objective.residuals().detach(), rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(
+        residuals, next(objective.residuals()).detach(), rtol=1e-12, atol=1e-14
+    )
     torch.testing.assert_close(jacobian / scale, exact / scale, rtol=0, atol=1e-12)
     loss = float(objective.evaluate().total.detach())
     assert float(residuals @ residuals) == pytest.approx(loss, rel=1e-12)
@@ -150,19 +152,34 @@ def phase_of(plan: Plan) -> tuple[LevenbergMarquardt, Objective]:
     return LevenbergMarquardt(objective), objective
 
 
+def test_points_in_blocks_give_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(KINDS.replace("ACTIVATION", "tanh").replace("SLOPES", "nlaaf"))
+    whole, _ = phase_of(plan)
+    monkeypatch.setattr("laaf_cli.training.groups.MOST_AT_ONCE", 3)
+    monkeypatch.setattr("laaf_cli.training.groups.POINTS_OF_A_BLOCK", 7)
+    in_blocks, objective = phase_of(plan)
+    assert len(list(objective.residuals())) > 5
+    for stepper in (whole, in_blocks):
+        for _ in range(3):
+            assert stepper.advance(stepper.evaluate(0)) == ""
+    torch.testing.assert_close(
+        in_blocks.flat.position(), whole.flat.position(), rtol=1e-8, atol=1e-9
+    )
+
+
 def test_a_step_is_that_of_the_formulas() -> None:
     """v and a of dense matrices, r″ by forward differentiation along v."""
     stepper, objective = phase_of(plan_of(POISSON))
     stepper.advance(stepper.evaluate(0))
     before, damping = stepper.flat.position(), stepper.damping
-    j, r = by_autograd(objective), objective.residuals().detach()
+    j, r = by_autograd(objective), next(objective.residuals()).detach()
     matrix = j.T @ j + damping * torch.eye(len(before))
     v = -torch.linalg.solve(matrix, j.T @ r)
     h = 1e-3
     sides = []
     for length in (h, -h):
         stepper.flat.move(before + length * v)
-        sides.append(objective.residuals().detach())
+        sides.append(next(objective.residuals()).detach())
     second = (sides[0] - 2 * r + sides[1]) / h**2
     a = -torch.linalg.solve(matrix, j.T @ second)
     stepper.flat.move(before)

@@ -17,10 +17,10 @@ import pytest
 from conftest import Laaf
 from process_pair import BURGERS, CASES
 
-from laaf_cli import load, processes
+from laaf_cli import load, processes, sweep
 from laaf_cli.api import LaafWarning
 from laaf_cli.derivatives import kernel_name
-from laaf_cli.errors import ExitCode, UsageError
+from laaf_cli.errors import ExitCode, LaafError, SaidElsewhereError, UsageError
 from laaf_cli.processes import meeting
 from laaf_cli.runs import memory, scaling
 from laaf_cli.runs.plan import Plan, make_plan
@@ -86,6 +86,10 @@ def test_a_run_of_one_is_resumed_by_both_and_the_other_way_round(
     assert found[f"by {by}"] < 1e-10
 
 
+def test_they_train_together_from_python(found: dict[str, Any]) -> None:
+    assert found["in Python"] == [2, 20]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc")
 def test_a_killed_process_ends_the_others_with_one_sentence(tmp_path: Path) -> None:
     spec, run = tmp_path / "s.yaml", tmp_path / "run.h5"
@@ -140,11 +144,41 @@ def test_processes_of_slurm_meet_at_its_first_node(
     assert meeting.place() == meeting.Place(address=first, port=34569, number=5, count=8, local=1)
 
 
-def test_an_environment_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {**environment(0, 1), "WORLD_SIZE": "two"}.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(UsageError, match="wrongly where several processes meet: .*'two'"):
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [("WORLD_SIZE", "two", "'two'"), ("RANK", "5", "process 5 is not among 2, counted from 0")],
+)
+def test_an_environment_that_makes_no_sense_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, what: str
+) -> None:
+    for variable, text in {**environment(0, 1), name: value}.items():
+        monkeypatch.setenv(variable, text)
+    with pytest.raises(UsageError, match=f"wrongly where several processes meet: .*{what}"):
         meeting.place()
+
+
+@pytest.mark.parametrize(("number", "error"), [(0, UsageError), (1, SaidElsewhereError)])
+def test_what_one_process_does_is_refused_by_the_first_of_several(
+    monkeypatch: pytest.MonkeyPatch, number: int, error: type[LaafError]
+) -> None:
+    for name, value in environment(number, 1).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(error, match="a sweep takes one process, and 2" if number == 0 else "why"):
+        sweep("heat", seeds=1)
+
+
+def test_another_number_than_was_started_is_refused(
+    laaf: Laaf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(0, 1).items():
+        monkeypatch.setenv(name, value)
+    result = laaf("solve", "heat", "--processes", "3")
+    assert result.code == ExitCode.USAGE
+    assert "--processes 3, but 2 were started together" in result.err
+
+
+def test_processes_that_are_to_do_different_things_say_so(found: dict[str, Any]) -> None:
+    assert found["differing"] == "process 1 of 2 (counted from 0) differs\nMend it."
 
 
 def test_a_process_alone_gets_back_what_it_gives() -> None:
@@ -172,11 +206,11 @@ def test_twenty_million_points_are_expected_to_fit_into_two_gib() -> None:
 
 def test_the_model_of_an_iteration() -> None:
     link = scaling.Link(1e-4, 1e9)
-    assert scaling.sums_s(991, 1, link) == 0
-    assert scaling.sums_s(991, 4, link) == pytest.approx(6 * (3e-4 + 8000 / 4 / 1e9))
+    assert scaling.sum_s(991, 1, link) == 0
+    assert scaling.sum_s(991, 4, link) == pytest.approx(6 * (1e-4 + 8000 / 4 / 1e9))
     assert scaling.iteration_s(0.1, 0.8, 991, 1, link) == pytest.approx(0.9)
     assert scaling.iteration_s(0.1, 0.8, 991, 4, link) == pytest.approx(
-        0.1 + 0.2 + scaling.sums_s(991, 4, link)
+        0.1 + 0.2 + scaling.sum_s(991, 4, link)
     )
     assert scaling.compute_s(plan_of(20_000)) / scaling.compute_s(plan_of(10_000)) == (
         pytest.approx(2, rel=0.1)

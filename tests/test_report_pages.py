@@ -67,7 +67,7 @@ def test_the_page_of_a_run_says_the_error_first_and_all_else(one: str) -> None:
     order = ["Problem", "Solution", "Error", "Loss", "Slopes", "Recipe", "Spec", "Repeat it"]
     places = [text.index(f" {heading} ", verdict) for heading in order]
     assert places == sorted(places)
-    for said in ("closed form of the spec", "Its own error", "at held-out points", "layer 2", "neuron",
+    for said in ("closed form of the spec", "Its own error", "at held-out points", "layer 2", "neurons that grew most",
                  "equation: [u = x, v = 0]", "spec.yaml', set={'seed': '0'})"):  # fmt: skip
         assert said in text, said
 
@@ -147,6 +147,29 @@ def test_the_verdict(
     report = RunReport.read(runs["nlaaf-0"])
     facts = report.attributes | {"stop_reason": reason}
     verdict = make_verdict(replace(report, relative_l2=error, attributes=facts))
+    assert (verdict.state, verdict.headline) == (state, headline)
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "state", "headline"),
+    [
+        ("nlaaf-0", {"goal": 1e-4}, "open", "Not solved to the goal: 2.0e-03 (goal 0.0001)"),
+        ("nlaaf-0", {"goal": 0.01}, "good", "Solved to 2.0e-03 (goal 0.01)"),
+        ("bare", {"goal": 1e-4}, "open", "Whether it is solved to the goal 0.0001 is not known"),
+        ("bare", {"goal": 1e-4, "estimate": 2e-5, "estimated_by": "residuals"}, "good",
+         "Solved to 2.0e-05, by residuals (goal 0.0001)"),
+        ("bare", {"goal": 1e-4, "estimate": 0.3, "estimated_by": "residuals"}, "bad",
+         "Not solved to the goal: 3.0e-01, by residuals (goal 0.0001)"),
+        ("nlaaf-0", {"goal": 0.01, "stop_reason": "running"}, "bad",
+         "Not solved: the training is not finished, and this is its last checkpoint; error 2.0e-03"),
+    ],
+)  # fmt: skip
+def test_the_verdict_says_of_the_goal_what_the_training_said(
+    runs: dict[str, Path], name: str, facts: dict[str, str | float], state: str, headline: str
+) -> None:
+    report = RunReport.read(runs[name])
+    error = None if name == "bare" else 2e-3
+    verdict = make_verdict(replace(report, relative_l2=error, attributes=report.attributes | facts))
     assert (verdict.state, verdict.headline) == (state, headline)
 
 

@@ -81,6 +81,11 @@ COMMANDS = {
         "laaf_cli.cli.report:report",
         "Write a run, or a comparison of several runs, as one HTML page.",
     ),
+    "watch": Command(
+        "laaf_cli.cli.watch:watch",
+        "Write running trainings as one HTML page that reloads itself, again after each "
+        "checkpoint, until Ctrl-C.",
+    ),
     "reference": Command(
         "laaf_cli.cli.reference:reference",
         "Solve a spec classically and write the solution with its own error estimate; nothing "

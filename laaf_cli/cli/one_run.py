@@ -32,9 +32,13 @@ def in_processes(n: int | None, timeout_s: float) -> Iterator[bool]:
     """
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # read when torch is loaded
     from laaf_cli import processes
+    from laaf_cli.errors import UsageError
     from laaf_cli.processes import meeting
 
-    if n is not None and n > 1 and meeting.place() is None:
+    at = meeting.place()
+    if at is not None and n not in (None, at.count):
+        raise UsageError(f"`processes={n}`, but {at.count} were started together; leave it out")
+    if n is not None and n > 1 and at is None:
         from laaf_cli.processes.launch import launch
 
         code = launch(n, sys.argv[1:])

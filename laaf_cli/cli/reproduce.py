@@ -145,6 +145,7 @@ def reproduce(
     """
     from laaf_cli.errors import UsageError
     from laaf_cli.paper import ARTEFACTS, Request, Variant
+    from laaf_cli.processes.meeting import check_alone
     from laaf_cli.text import did_you_mean, listed
 
     if name is None:
@@ -180,6 +181,7 @@ def reproduce(
         fixed_rates=rates,
         more={"datasets": _words(datasets), "epochs": epochs, "data_dir": data_dir},
     )
+    check_alone("a reproduction", "Start one.")
     request = replace(request, command=command_line(name, request))
     planned = artefact.plan(request)
     if not quiet:

@@ -102,6 +102,8 @@ def _method(report: RunReport) -> PlainTable:
     for event in report.events:
         table.add_texts(f"before iteration {event.iteration}", event.what)
     table.add_texts("ended", ended_text(facts, f"{facts['iterations']} iterations"))
+    if report.goal_text:
+        table.add_texts("goal", report.goal_text)
     return table
 
 

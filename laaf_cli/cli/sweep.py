@@ -119,6 +119,7 @@ def sweep(
     """
     arguments = locals()
     from laaf_cli.errors import UsageError
+    from laaf_cli.processes.meeting import check_alone
     from laaf_cli.runs.lifecycle import PlanOptions, lifecycle
     from laaf_cli.runs.task import TASKS
     from laaf_cli.spec import bundled, task_of_spec
@@ -127,6 +128,8 @@ def sweep(
 
     one_run.check_page(page)
     chosen = None if part is None else Part.of(part)
+    if chosen is None:
+        check_alone("a sweep", "Start one, or give each a `part`.")
     text = bundled.find(spec)
     task = TASKS[task_of_spec(text)]
     for other in TASKS.values():

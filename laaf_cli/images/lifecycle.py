@@ -30,4 +30,5 @@ LIFECYCLE = Lifecycle(
     resume_options=ImageResumeOptions,
     inexact=inexact,
     consumers=memory.of_run,
+    is_divided=False,
 )

@@ -23,6 +23,7 @@ from laaf_cli.images.runfile.record import (
     SLOPE_FIELDS,
     ImageCheckpoint,
     ImageHistory,
+    ImageMistakes,
     ImageNetwork,
     ImageRecord,
     SlopeStatistics,
@@ -106,6 +107,7 @@ def finish(
         history=_history(result),
         events=summary.events,
         confusion=result.confusion,
+        mistakes=_mistakes(plan, result),
         network=ImageNetwork(
             arrays(network.state_dict()),
             {"kind": plan.spec.slopes.kind, "n": plan.spec.slopes.n, "per": plan.spec.slopes.per},
@@ -161,6 +163,12 @@ def _summary(plan: ImagePlan, network: ImageModel, result: ImageTrainingResult) 
         n_test=len(plan.data.test.labels),
         warnings=image_doubts(doubted, plan.data.n_classes),
     )
+
+
+def _mistakes(plan: ImagePlan, result: ImageTrainingResult) -> ImageMistakes:
+    numbers, found = result.mistakes.T
+    test = plan.data.test
+    return ImageMistakes(pixels=test.pixels[numbers], true=test.labels[numbers], found=found)
 
 
 def _history(result: ImageTrainingResult) -> ImageHistory:

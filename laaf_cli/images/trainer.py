@@ -22,6 +22,9 @@ from laaf_cli.network.slopes import SlopeRecovery
 from laaf_cli.seeds import random_stream
 from laaf_cli.training import Checkpoints, Clock, EndedTraining, Event, StopReason
 
+MAX_MISTAKES = 24
+"""The most images of which is kept that they were classified wrongly."""
+
 EVALUATION_BATCH = 500
 """Images in a batch where its size changes no number but the last digits."""
 
@@ -60,6 +63,8 @@ class ImageMeasurement:
     loss: float
     error: float
     confusion: NDArray[np.int64]
+    mistakes: NDArray[np.int64]
+    """[n, 2], the first images that are classified wrongly, and the classes found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +91,10 @@ class ImageTrainingResult(EndedTraining):
     records: Sequence[EpochRecord]
     confusion: NDArray[np.int64]
     """Test images by true and found class, at the last record."""
+    mistakes: NDArray[np.int64]
+    """[n, 2], the first test images that were classified wrongly at the last record of this
+    process, and the classes found.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +145,7 @@ class ImageTrainer:
         self.records: list[EpochRecord] = []
         self.events: list[Event] = []
         self.confusion = np.zeros((0, 0), dtype=np.int64)
+        self.mistakes = np.zeros((0, 2), dtype=np.int64)
         self.stop: StopReason | None = None
         self.detail = ""
         self.dropout_stream = torch.Generator()  # on the CPU, so that no device changes the masks
@@ -307,7 +317,7 @@ class ImageTrainer:
             scales=scales,
         )
         self.records.append(record)
-        self.confusion = test.confusion
+        self.confusion, self.mistakes = test.confusion, test.mistakes
         self.on_record(record)
 
     def _measure_training(self) -> ImageMeasurement:
@@ -332,18 +342,28 @@ class ImageTrainer:
     def _measured(self, batches: Iterator[tuple[Tensor, Tensor]]) -> ImageMeasurement:
         loss, n, k = 0.0, 0, 0
         counts: Tensor | None = None
+        mistakes: list[list[int]] = []
         with torch.no_grad():
             for pixels, labels in batches:
                 logits = self.network(pixels)
                 k = logits.shape[1]
                 loss += float(nn.functional.cross_entropy(logits, labels, reduction="sum"))
+                found = logits.argmax(1)
+                if len(mistakes) < MAX_MISTAKES:
+                    wrong = torch.nonzero(found != labels)[: MAX_MISTAKES - len(mistakes), 0]
+                    mistakes += torch.stack([n + wrong, found[wrong]], dim=1).tolist()
                 n += len(labels)
-                in_batch = torch.bincount(labels * k + logits.argmax(1), minlength=k * k)
+                in_batch = torch.bincount(labels * k + found, minlength=k * k)
                 counts = in_batch if counts is None else counts + in_batch
         confusion = (
             np.zeros((0, 0), np.int64) if counts is None else counts.reshape(k, k).cpu().numpy()
         )
-        return ImageMeasurement(loss / n, 1 - float(confusion.trace()) / n, confusion)
+        return ImageMeasurement(
+            loss / n,
+            1 - float(confusion.trace()) / n,
+            confusion,
+            np.array(mistakes, dtype=np.int64).reshape(-1, 2),
+        )
 
     def _result(self, reason: StopReason, wall_time_s: float) -> ImageTrainingResult:
         momentum = {
@@ -366,6 +386,7 @@ class ImageTrainer:
             records=tuple(self.records),
             events=tuple(self.events),
             confusion=self.confusion,
+            mistakes=self.mistakes,
             n_checkpoints=checkpoints.n_kept if checkpoints else 0,
             checkpoint_time_s=checkpoints.spent_s if checkpoints else 0.0,
         )

@@ -3,7 +3,6 @@ of them.
 """
 
 from laaf_cli.processes.shares import (
-    any_of,
     check_equal,
     count,
     from_first,

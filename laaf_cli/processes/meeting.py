@@ -10,21 +10,28 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from types import FrameType
 
 import torch
 import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
-from laaf_cli.errors import ExitCode, LaafError, UsageError
+from laaf_cli.errors import ExitCode, LaafError, SaidElsewhereError, UsageError
+
+_NOT_MET = dist.DistError, RuntimeError, ValueError, OSError
 
 ALWAYS = timedelta(days=365)
 
 PATIENCE_S = 20.0
 """How long a process that has lost another may take to come to its end by itself."""
+
+GRACE_S = 5.0
+"""How long torch may take longer to meet than it is given."""
 
 SLURM_PORTS = 20_000, 20_000
 """The first port and the number of ports from which that of a step is taken by its number."""
@@ -32,10 +39,6 @@ SLURM_PORTS = 20_000, 20_000
 
 class LostProcessError(LaafError):
     """One of several processes ended without a word."""
-
-
-class SaidElsewhereError(LaafError):
-    """Another process has said why all of them end: the text is empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +80,8 @@ def place() -> Place | None:
             )
         else:
             return None
+        if not 0 <= found.number < max(1, found.count):
+            raise ValueError(f"process {found.number} is not among {found.count}, counted from 0")
     except ValueError as error:
         raise UsageError(
             f"the environment says wrongly where several processes meet: {error}\n"
@@ -118,8 +123,10 @@ def together(timeout_s: float) -> Iterator[None]:
         yield
         return
     watch = _Watch(at, _meet(at, timeout_s))
-    # A launcher ends those that are left when one is lost, which are to say so first.
-    signal.signal(signal.SIGTERM, watch.on_term)
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main:
+        # A launcher ends those that are left when one is lost, which are to say so first.
+        previous = signal.signal(signal.SIGTERM, watch.on_term)
     try:
         yield
     except BaseException as error:
@@ -127,7 +134,6 @@ def together(timeout_s: float) -> Iterator[None]:
         is_stop = isinstance(reason, KeyboardInterrupt)
         code = ExitCode.INTERRUPTED if is_stop else getattr(reason, "exit_code", ExitCode.INTERNAL)
         watch.part(code)
-        # Python cannot end by itself while a thread waits for the last word of another process.
         atexit.register(_leave, code)
         if reason is error:
             raise
@@ -135,12 +141,34 @@ def together(timeout_s: float) -> Iterator[None]:
     watch.part(ExitCode.OK)
     watch.heard.wait()
     if watch.next_code != ExitCode.OK:
-        raise watch.why(RuntimeError())
+        reason = watch.why(RuntimeError())
+        atexit.register(_leave, getattr(reason, "exit_code", ExitCode.INTERNAL))
+        raise reason
     dist.destroy_process_group()
+    if is_main:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def check_alone(what: str, remedy: str) -> None:
+    """Refuses to do in each of several processes what one does.
+
+    Raises:
+        UsageError: this is one of several that were started together.
+    """
+    at = place()
+    if at is not None and at.number > 0 and not dist.is_initialized():
+        raise said_elsewhere(ExitCode.USAGE)
+    if at is not None:
+        raise UsageError(f"{what} takes one process, and {at.count} were started\n{remedy}")
 
 
 def _meet(at: Place, timeout_s: float) -> dist.Store:
     """Waits for all of them, and makes the group that sums go round in."""
+    if dist.is_initialized():
+        raise UsageError(
+            "this process has a group of torch.distributed already, its own or that of a training "
+            "that failed\nEnd it with `torch.distributed.destroy_process_group()`, or start again."
+        )
     os.environ |= {
         "RANK": str(at.number),
         "WORLD_SIZE": str(at.count),
@@ -152,18 +180,32 @@ def _meet(at: Place, timeout_s: float) -> dist.Store:
     has_cuda = torch.cuda.is_available()
     if has_cuda:
         torch.cuda.set_device(at.local % torch.cuda.device_count())
+    met: Future[dist.Store] = Future()
+
+    def meet() -> None:
+        try:
+            # A launcher keeps one store over all that it starts.
+            store = dist.PrefixStore(f"laaf {n_restarts()}", _store(timeout))
+            n_meetings = store.add(f"meetings of {at.number}", 1)
+            store = dist.PrefixStore(f"meeting {n_meetings}", store)
+            store.set(f"who {at.number}", f"pid {os.getpid()} on {socket.gethostname()}")
+            store.wait([f"who {i}" for i in range(at.count)], timeout)
+        except _NOT_MET as error:
+            met.set_exception(error)
+        else:
+            met.set_result(store)
+
+    # What answers there may be no store, and then torch waits for ever.
+    threading.Thread(target=meet, daemon=True).start()
     try:
-        store: dist.Store = next(iter(rendezvous("env://", timeout=timeout)))[0]
-        # A launcher may keep one store over all that it starts.
-        store = dist.PrefixStore(f"laaf {n_restarts()}", store)
-        store.set(f"who {at.number}", f"pid {os.getpid()} on {socket.gethostname()}")
-        store.wait([f"who {i}" for i in range(at.count)], timeout)
-    except (dist.DistError, RuntimeError, ValueError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        store = met.result(timeout_s + GRACE_S)
+    except (*_NOT_MET, TimeoutError) as error:
+        reason = (str(error) or "what answers there is no process of this training").splitlines()[0]
         raise UsageError(
             f"process {at.number} of {at.count} did not meet all others at {at.address}:{at.port} "
             f"within {timeout_s:g} s: {reason}\n"
-            "Start all of them, on machines that reach this address, or let `timeout` be longer."
+            "Start all of them, on machines that reach this address, or let `timeout` be longer; "
+            "unset RANK, and SLURM_PROCID, to train in one process."
         ) from None
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if has_cuda else "gloo",
@@ -175,7 +217,15 @@ def _meet(at: Place, timeout_s: float) -> dist.Store:
     return store
 
 
+@cache
+def _store(timeout: timedelta) -> dist.Store:
+    """Kept until this process ends, for later meetings at the same port."""
+    store: dist.Store = next(iter(rendezvous("env://", timeout=timeout)))[0]
+    return store
+
+
 def _leave(code: int) -> None:
+    """Ends this process: Python cannot by itself while threads wait for other processes."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
@@ -195,6 +245,15 @@ class _Watch:
         self.heard, self.over = threading.Event(), threading.Event()
         self.next_code: int | None = None
         threading.Thread(target=self._listen, daemon=True).start()
+        if "TORCHELASTIC_RUN_ID" in os.environ:
+            threading.Thread(target=self._end_with, args=(os.getppid(),), daemon=True).start()
+
+    def _end_with(self, launcher: int) -> None:
+        """Stops this process as SIGTERM does when its launcher has gone."""
+        while not self.over.wait(1):
+            if os.getppid() != launcher:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
 
     def _listen(self) -> None:
         word = torch.zeros(1, dtype=torch.int64)
@@ -228,7 +287,7 @@ class _Watch:
             try:
                 is_said = self.store.add("said", 1) > 1
             except (dist.DistError, RuntimeError):
-                is_said = True  # by the process that kept the store, which has ended
+                is_said = self.at.number > 0  # who kept the store has ended
             if is_said:
                 return said_elsewhere(code)
         return error
@@ -248,6 +307,6 @@ class _Watch:
 
 def said_elsewhere(code: int) -> LaafError:
     """What ends a process that has nothing to say."""
-    error = SaidElsewhereError("")
+    error = SaidElsewhereError("another process has said why")
     error.exit_code = next((one for one in ExitCode if one == code), ExitCode.INTERNAL)
     return error

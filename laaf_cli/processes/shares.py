@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 import torch
@@ -100,11 +100,6 @@ def reduced(own: Tensor, join: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     return own
 
 
-def any_of(flag: bool) -> bool:
-    """Whether it is true in any process."""
-    return flag if count() == 1 else bool(total(torch.tensor(float(flag))))
-
-
 def from_first(make: Callable[[], T]) -> T:
     """What the first process makes, in all of them; the others make nothing."""
     if count() == 1:
@@ -114,24 +109,24 @@ def from_first(make: Callable[[], T]) -> T:
     return cast("T", made[0])
 
 
-def check_equal(tensors: Sequence[Tensor]) -> None:
+def check_equal(make: Callable[[], Iterable[bytes]], complaint: str, remedy: str) -> None:
     """Compares what all processes should hold alike, by its hash.
 
+    Args:
+        make: gives what this process holds; called where they are several.
+        complaint: what is wrong with one that holds something else, after its number.
+
     Raises:
-        UsageError: in all of them, where one holds something else.
+        UsageError: in all of them, where one does.
     """
     if count() == 1:
         return
     digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(tensor.detach().cpu().numpy().tobytes())
+    for part in make():
+        digest.update(part)
     own = torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8).clone()
     every = [torch.empty_like(own) for _ in range(count())]
     dist.all_gather(every, own)
     others = [i for i, one in enumerate(every) if not torch.equal(one, every[0])]
     if others:
-        raise UsageError(
-            f"process {others[0]} of {count()} has other weights than process 0: what one computes "
-            "alone comes out otherwise in another\n"
-            "Processors of one kind, one version of torch and one number of threads agree."
-        )
+        raise UsageError(f"process {others[0]} of {count()} (counted from 0) {complaint}\n{remedy}")

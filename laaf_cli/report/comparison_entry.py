@@ -17,6 +17,7 @@ from laaf_cli.spec import AnySpec
 from laaf_cli.text import printable
 
 SUCCESSES = ("completed", "max-seconds")
+UNFINISHED = "running"
 """Stop reasons of runs that trained as they were asked to; any other is a failure."""
 
 
@@ -62,6 +63,13 @@ class ComparisonEntry:
     laaf_version: str
     absolute: tuple[str, ...] = ()
     """Sentences on errors that are absolute."""
+    is_watched: bool = False
+    """Whether the error so far counts where the training is running."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is the checkpoint of a training that is watched."""
+        return self.is_watched and self.stop_reason == UNFINISHED
 
     @classmethod
     def read(cls, path: Path, *, must_be_sealed: bool = False) -> ComparisonEntry:
@@ -76,8 +84,8 @@ class ComparisonEntry:
 
     @property
     def failed(self) -> bool:
-        """Whether the training diverged or was interrupted."""
-        return self.stop_reason not in SUCCESSES
+        """Whether the training diverged, was interrupted, or left a checkpoint alone."""
+        return self.stop_reason not in SUCCESSES and not self.is_running
 
     @property
     def error(self) -> float:

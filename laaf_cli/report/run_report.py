@@ -16,7 +16,8 @@ from pydantic import WithJsonSchema, computed_field
 
 from laaf_cli.arrays import Array
 from laaf_cli.json_record import JsonRecord
-from laaf_cli.metrics import absolute_errors, is_zero
+from laaf_cli.metrics import absolute_errors, goal_text, is_zero
+from laaf_cli.report.comparison_entry import SUCCESSES
 from laaf_cli.report.methods import method_style
 from laaf_cli.runfile import (
     ATTRIBUTES,
@@ -218,6 +219,17 @@ class RunReport(JsonRecord):
                     },
                 ),
             )
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def goal_text(self) -> str:
+        """Whether the training came to its goal, as it said at its end; empty without a goal."""
+        facts = self.attributes
+        if not facts["goal"] or facts["stop_reason"] not in SUCCESSES:
+            return ""
+        known = facts["estimate"] if self.relative_l2 is None else self.relative_l2
+        by = facts["estimated_by"] if self.relative_l2 is None else ""
+        return goal_text(math.inf if math.isnan(known) else known, facts["goal"], by)
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -55,6 +55,8 @@ class AnyRunFile(GuardedFile):
     )
     max_packed_bytes = 400_000_000
     expected: ClassVar[Mapping[str, Attribute]] = COMMON_ATTRIBUTES
+    not_stored: ClassVar[Mapping[str, Any]] = {"processes": 1}
+    """What optional attributes are in files without them."""
     task: ClassVar[str] = ""
     """The task whose runs it reads; any where empty."""
     error_attribute: ClassVar[str] = ""
@@ -71,7 +73,7 @@ class AnyRunFile(GuardedFile):
                 for name, attribute in self.expected.items()
                 if not attribute.optional or self.has_attribute(name)
             }
-            self.attributes: dict[str, Any] = {"processes": 1} | self.read_attributes(there)
+            self.attributes: dict[str, Any] = {**self.not_stored} | self.read_attributes(there)
             if self.attributes["format_version"] < FORMAT_VERSION:
                 self.convert()
             seconds = self.attributes["wall_time_s"]

@@ -106,6 +106,19 @@ ATTRIBUTES: dict[str, Attribute] = COMMON_ATTRIBUTES | {
     "no_reference": Attribute(
         kind=str, meaning="why there is no reference where none was found, else empty"
     ),
+    "goal": Attribute(
+        kind=float,
+        meaning="relative error at which the training was to end, 0 for none; not in older files",
+        optional=True,
+    ),
+    "estimate": Attribute(
+        kind=float,
+        meaning="estimate of the relative error where there is no reference, else NaN; not in older files",
+        optional=True,
+    ),
+    "estimated_by": Attribute(
+        kind=str, meaning="what it is taken from, else empty; not in older files", optional=True
+    ),
 }
 
 LAYOUT: tuple[Entry, ...] = (

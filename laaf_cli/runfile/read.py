@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -44,6 +44,10 @@ class RunFile(AnyRunFile):
     """An open run file of an equation; use it in a `with`."""
 
     expected = ATTRIBUTES
+    not_stored: ClassVar[Mapping[str, Any]] = {
+        **AnyRunFile.not_stored,
+        **{"goal": 0.0, "estimate": math.nan, "estimated_by": ""},
+    }
     task = "equation"
     error_attribute = "relative_l2"
 

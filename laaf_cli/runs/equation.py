@@ -24,4 +24,5 @@ LIFECYCLE = Lifecycle(
     resume_options=EquationResumeOptions,
     inexact=rounded_otherwise,
     consumers=memory.of_run,
+    is_divided=True,
 )

@@ -59,6 +59,8 @@ class Lifecycle:
     """What is other than before, so that numbers are rounded otherwise from here on."""
     consumers: Callable[[Any], list[Consumer]]
     """Estimates what a run takes of the memory."""
+    is_divided: bool
+    """Whether several processes can train one run."""
 
 
 def lifecycle(task: str) -> Lifecycle:

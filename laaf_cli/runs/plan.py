@@ -114,8 +114,6 @@ class Plan(AnyPlan):
     engine_name: str = FASTEST
     no_reference: str = ""
     """Why there is no reference, where none was asked for and none was found."""
-    goal: float = 0.0
-    """The relative error at which the training ends, and nothing else is tried."""
     recipe: str = ""
     """The method in words, where it was chosen."""
     method: str = ""

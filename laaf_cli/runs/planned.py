@@ -33,6 +33,8 @@ class AnyPlan(ABC):
     """What the command line put into the spec."""
     max_seconds: float | None = None
     """Bound on the seconds of training."""
+    goal: float = 0.0
+    """The relative error at which the training ends, and nothing else is tried; 0 for none."""
 
     @cached_property
     def device(self) -> torch.device:

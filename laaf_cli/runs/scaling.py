@@ -14,11 +14,6 @@ from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.plan_faults import n_parameters
 from laaf_cli.training.lowering import lower
 
-N_SUMS = 3
-"""Sums over all processes in an iteration: of the loss with its gradient, of the seconds, and of
-whether to stop.
-"""
-
 N_TERMS = 9
 """Numbers beside the gradient, about."""
 
@@ -39,16 +34,16 @@ class Link:
     """What an iteration of several processes takes besides messages, whatever is sent."""
 
 
-LOOPBACK = Link(6.6e-5, 8.5e8, 4.4e-3)
+LOOPBACK = Link(6.6e-5, 9.4e8, 8.6e-3)
 """Between processes of one machine by Gloo, as in `docs/scaling.md`."""
 
 
-def sums_s(n_parameters: int, n: int, link: Link) -> float:
-    """Seconds of the sums of an iteration over n processes, in a ring: 2 (n − 1) messages each,
+def sum_s(n_parameters: int, n: int, link: Link) -> float:
+    """Seconds of the sum of an iteration over n processes, in a ring: 2 (n − 1) messages,
     2 (n − 1)/n of the bytes (Patarasuk & Yuan 2009, J. Parallel Distrib. Comput. 69).
     """
     n_bytes = 8 * (n_parameters + N_TERMS)
-    messages = 2 * (n - 1) * (N_SUMS * link.latency_s + n_bytes / n / link.bytes_per_s)
+    messages = 2 * (n - 1) * (link.latency_s + n_bytes / n / link.bytes_per_s)
     return messages + (link.besides_s if n > 1 else 0.0)
 
 
@@ -59,7 +54,7 @@ def iteration_s(alone_s: float, compute_s: float, n_parameters: int, n: int, lin
         alone_s: what each does for itself.
         compute_s: what they divide.
     """
-    return alone_s + compute_s / n + sums_s(n_parameters, n, link)
+    return alone_s + compute_s / n + sum_s(n_parameters, n, link)
 
 
 def compute_s(plan: Plan) -> float:
@@ -76,7 +71,7 @@ def hint(plan: Plan) -> str:
     if not plan.engine_use.startswith(FUSED):
         return ""
     saved = compute_s(plan) / 2
-    cost = sums_s(n_parameters(plan.spec, plan.problem, 0), 2, LOOPBACK)
+    cost = sum_s(n_parameters(plan.spec, plan.problem, 0), 2, LOOPBACK)
     if saved >= cost:
         return ""
     n_points = sum(n for _, n in _points(plan))

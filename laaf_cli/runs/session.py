@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from laaf_cli import processes
+from laaf_cli import __version__, processes
 from laaf_cli.errors import (
     BoundExceededError,
     DivergedError,
@@ -27,7 +27,8 @@ from laaf_cli.errors import (
 )
 from laaf_cli.files.lock import claimed
 from laaf_cli.files.target import check_target
-from laaf_cli.processes.meeting import n_restarts
+from laaf_cli.metrics import goal_text
+from laaf_cli.processes.meeting import check_alone, n_restarts
 from laaf_cli.runfile import AnyRunFile
 from laaf_cli.runs.checkpoints import CheckpointFiles
 from laaf_cli.runs.finished import FinishedRun, RunResult
@@ -37,6 +38,7 @@ from laaf_cli.runs.lifecycle import train as train_plan
 from laaf_cli.runs.planned import AnyPlan
 from laaf_cli.runs.progress import Callback, Progress
 from laaf_cli.runs.resume.past import UNFINISHED, AnyPastRun
+from laaf_cli.runs.task import TASKS
 from laaf_cli.training import BEFORE_TRAINING
 
 
@@ -166,6 +168,27 @@ def _read(path: Path) -> AnyPastRun:
     return past
 
 
+def check_alike(plan: AnyPlan, past: AnyPastRun | None) -> None:
+    """Compares what several processes are to train.
+
+    Raises:
+        UsageError: it is not the same, or not to be divided.
+    """
+    if not lifecycle(plan.task).is_divided:
+        check_alone(TASKS[plan.task].run, "Start one.")
+
+    def make() -> Iterator[bytes]:
+        reached = None if past is None else (past.iterations, past.stop_reason)
+        settings = plan.hashes, plan.max_seconds, plan.goal, plan.device.type, reached
+        yield f"{__version__} {plan.spec.model_dump_json()} {settings}".encode()
+
+    processes.check_equal(
+        make,
+        "is to train another run than process 0",
+        "All need one spec, its files, settings, kind of device and version of laaf.",
+    )
+
+
 def stopping(plan: AnyPlan, *, trains: bool) -> str:
     """What is printed when the first signal has come.
 
@@ -208,6 +231,7 @@ def train(
         DivergedError: a resumed training diverged before its first iteration.
         OutOfMemoryError, UsageError: memory runs out, or the file cannot be written.
     """
+    check_alike(plan, past)
     files = CheckpointFiles(target)
     has_failed = trains = False
 
@@ -284,12 +308,7 @@ def verdict(summary: RunResult, goal: float) -> str:
     """
     if not goal or summary.stop_reason in ("diverged", "interrupted"):
         return ""
-    error = summary.error_or_estimate
-    if math.isinf(error):
-        return f"whether it is solved to the goal {goal:g} is not known"
-    by = f", by {summary.estimated_from}" if summary.estimated_from else ""
-    aim = f"{error:.1e}{by} (goal {goal:g})"
-    return f"solved to {aim}" if error <= goal else f"not solved to the goal: {aim}"
+    return goal_text(summary.error_or_estimate, goal, summary.estimated_from)
 
 
 def error_of(finished: FinishedRun[RunResult], max_error: float | None) -> LaafError | None:

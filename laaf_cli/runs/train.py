@@ -78,13 +78,6 @@ def execute(
     prepare_torch()
     clock = Clock()
     attempts: list[_Attempt] = []
-    was_stopped = False
-
-    def stops() -> bool:
-        nonlocal was_stopped
-        was_stopped = was_stopped or processes.any_of(should_stop())
-        return was_stopped
-
     grid = plan.problem.points_on(plan.problem.grid)
     plan, reference, slices = processes.from_first(
         lambda: _referenced(plan, grid, on_progress, should_stop)
@@ -108,10 +101,10 @@ def execute(
                 retries=retries,
                 on_progress=on_progress,
                 on_checkpoint=on_checkpoint,
-                should_stop=stops,
+                should_stop=should_stop,
             )
         )
-        if attempts[-1].error <= plan.goal or was_stopped:
+        if attempts[-1].error <= plan.goal or attempts[-1].was_stopped:
             break
     best = min(attempts, key=lambda attempt: attempt.rank)
     events = []
@@ -119,7 +112,7 @@ def execute(
         came = ", ".join(f"{attempt.recipe} to {attempt.error:.1e}" for attempt in attempts)
         what = "; ".join([f"came by {came}", *refused, f"kept: {best.recipe}"])
         events.append(Event(0, what))
-    return best.finish(events, was_stopped and best is not attempts[-1])
+    return best.finish(events, attempts[-1].was_stopped and best is not attempts[-1])
 
 
 def _in_turn(plan: Plan, refused: list[str]) -> Iterator[Plan]:
@@ -149,6 +142,7 @@ class _Attempt:
 
     recipe: str
     error: float
+    was_stopped: bool
     finish: Callable[[Sequence[Event], bool], FinishedRun[SolveResult]]
 
     @property
@@ -240,7 +234,12 @@ def _train_one(
         all_events = (*events, *result.events)
         return finished(replace(result, events=all_events, stop_reason=reason))
 
-    return _Attempt(recipe=plan.recipe, error=known, finish=finish_with)
+    return _Attempt(
+        recipe=plan.recipe,
+        error=known,
+        was_stopped=result.stop_reason is StopReason.INTERRUPTED,
+        finish=finish_with,
+    )
 
 
 def _referenced(

@@ -537,11 +537,7 @@ class PhaseSpec(StrictModel):
         None, description="end of the phase in seconds of training"
     )
     overtime: bool = Field(
-        False,
-        description=(
-            "whether windows of time that are about to come to the end may take longer, up to the "
-            "`--max-seconds` of the run"
-        ),
+        False, description=("whether windows near the end of time may exceed max_seconds")
     )
 
 

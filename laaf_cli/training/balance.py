@@ -8,7 +8,7 @@ constants not.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,19 +25,27 @@ N_PROBES = 10
 For Burgers the factors scatter by 15 to 50 % about their mean, which the moving average lessens.
 """
 
+EQUATIONS = "equations"
+"""All of them with the weights of the spec, as if they were one term."""
+
 MAX_FACTOR = 1e6
 """Bound of a factor: in float32, a term of this weight leaves no digits to the others."""
 
 
 @dataclass(frozen=True)
 class TermRows:
-    """How many residuals a term has at a place, at how many places all processes have them, and
-    which of these are this one's.
-    """
+    """Residuals of a term at some of the places of this process."""
 
-    n_residuals: int
-    n_all: int
+    residuals: Tensor
+    """[n_residuals × n_places] with a graph, scaled so that the term is the sum of their squares at
+    all places of all processes.
+    """
     places: Tensor | slice
+    """Which of the places of all processes these are."""
+
+
+Block = Mapping[str, TermRows]
+"""By term, all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +53,10 @@ class BalanceState:
     """The state that an update starts from."""
 
     settings: BalanceSpec
-    residuals: Mapping[str, Tensor]
-    """By term [n], with a graph, scaled so that the term is the sum of their squares over all
-    processes.
-    """
-    rows: Mapping[str, TermRows]
-    """By term."""
+    blocks: Callable[[], Iterable[Block]]
+    """Gives the residuals of this process, in blocks where they are many."""
+    sizes: Mapping[str, tuple[int, int]]
+    """By term, how many residuals it has at a place, and the places of all processes."""
     equations: frozenset[str]
     """Which terms are equations."""
     weights: Mapping[str, float]
@@ -65,21 +71,36 @@ class BalanceState:
     """The learning rate of the present iteration."""
     random: np.random.Generator
 
-    def gradient(self, value: Tensor) -> Tensor:
-        """The gradient of a scalar in one vector; a parameter that it does not depend on has 0."""
+    def gradients(self, values: Callable[[Block], Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """The gradients [n_parameters] of sums over all residuals of all processes, by name.
+
+        Args:
+            values: what a block adds to each sum, scalars.
+        """
+        sums: dict[str, Tensor] = {}
+        for block in self.blocks():
+            for name, value in values(block).items():
+                own = self._gradient(value)
+                sums[name] = sums[name] + own if name in sums else own
+        return dict(zip(sums, processes.total(torch.stack(list(sums.values()))), strict=True))
+
+    def _gradient(self, value: Tensor) -> Tensor:
+        """That of a scalar in one vector; a parameter that it does not depend on has 0."""
         if not value.requires_grad:
-            zeros = [torch.zeros_like(parameter).flatten() for parameter in self.parameters]
-            return processes.total(torch.cat(zeros))
+            return torch.cat(
+                [torch.zeros_like(parameter).flatten() for parameter in self.parameters]
+            )
         parts = torch.autograd.grad(
             value, self.parameters, retain_graph=True, allow_unused=True, materialize_grads=True
         )
-        return processes.total(torch.cat([part.flatten() for part in parts]))
+        return torch.cat([part.flatten() for part in parts])
 
     def signs(self, name: str) -> Tensor:
-        """±1 at random for each residual of a term, the same however many processes there are."""
-        rows, residual = self.rows[name], self.residuals[name]
-        signs = torch.from_numpy(self.random.choice([-1.0, 1.0], rows.n_residuals * rows.n_all))
-        return signs.view(rows.n_residuals, rows.n_all)[:, rows.places].flatten().to(residual)
+        """±1 at random for each residual of a term at all places [n_residuals, n_all], the same
+        however many processes there are.
+        """
+        signs = torch.from_numpy(self.random.choice([-1.0, 1.0], math.prod(self.sizes[name])))
+        return signs.view(self.sizes[name])
 
 
 Update = Callable[[BalanceState], dict[str, float]]
@@ -93,13 +114,16 @@ def lr_annealing(moment: BalanceState) -> dict[str, float]:
     L_r: the equations with the weights of the spec. L_i: a term without weights; with λ_i L_i in
     its place, λ would settle at the root of the ratio.
     """
-    terms = {name: residual.square().sum() for name, residual in moment.residuals.items()}
-    equations = [moment.weights[name] * terms[name] for name in terms if name in moment.equations]
-    largest = float(moment.gradient(torch.stack(equations).sum()).abs().max())
+
+    def values(block: Block) -> dict[str, Tensor]:
+        terms = _terms(block)
+        own = [moment.weights[name] * terms.pop(name) for name in block if name in moment.equations]
+        return {EQUATIONS: torch.stack(own).sum(), **terms}
+
+    gradients = moment.gradients(values)
+    largest = float(gradients.pop(EQUATIONS).abs().max())
     targets = {
-        name: _ratio(largest, float(moment.gradient(term).abs().mean()))
-        for name, term in terms.items()
-        if name not in moment.equations
+        name: _ratio(largest, float(slopes.abs().mean())) for name, slopes in gradients.items()
     }
     return _averaged(moment, targets)
 
@@ -108,10 +132,7 @@ def grad_norm(moment: BalanceState) -> dict[str, float]:
     """λ̂_i = Σ_j ‖∇L_j‖ / ‖∇L_i‖ over all terms (Wang, Sankaran, Wang & Perdikaris 2023,
     algorithm 1).
     """
-    norms = {
-        name: float(moment.gradient(residual.square().sum()).norm())
-        for name, residual in moment.residuals.items()
-    }
+    norms = {name: float(slopes.norm()) for name, slopes in moment.gradients(_terms).items()}
     total = sum(norms.values())
     return _averaged(moment, {name: _ratio(total, norm) for name, norm in norms.items()})
 
@@ -130,13 +151,17 @@ def kernel_traces(moment: BalanceState) -> dict[str, float]:
     The residuals are scaled as in a mean of squares, so that K does not grow with the number of
     points.
     """
-    traces = {}
-    for name, residual in moment.residuals.items():
-        total = 0.0
-        for _ in range(N_PROBES):
-            total += float(moment.gradient(moment.signs(name) @ residual).square().sum())
-        traces[name] = total / N_PROBES
-    return traces
+
+    def trace(name: str) -> float:
+        signs = moment.signs(name)
+
+        def values(block: Block) -> dict[str, Tensor]:
+            rows = block[name]
+            return {name: signs[:, rows.places].flatten().to(rows.residuals) @ rows.residuals}
+
+        return float(moment.gradients(values)[name].square().sum())
+
+    return {name: sum(trace(name) for _ in range(N_PROBES)) / N_PROBES for name in moment.sizes}
 
 
 def self_adaptive(moment: BalanceState) -> dict[str, float]:
@@ -148,8 +173,9 @@ def self_adaptive(moment: BalanceState) -> dict[str, float]:
     changed; `every: 1` is the paper's.
     """
     factors = {}
-    for name, residual in moment.residuals.items():
-        term = float(processes.total(residual.detach().square().sum()))
+    own = [torch.stack(list(_terms(block).values())).detach() for block in moment.blocks()]
+    terms = dict(zip(moment.sizes, processes.total(sum(own[1:], own[0])).tolist(), strict=True))
+    for name, term in terms.items():
         rise = moment.steps * moment.learning_rate * moment.weights[name] * term
         if math.isfinite(rise):
             factors[name] = min(moment.factors[name] + rise, MAX_FACTOR)
@@ -181,6 +207,10 @@ def causal_weights(
         means = total(sums) / total(counts).clamp(min=1)
         before = torch.cat([torch.zeros_like(means[:1]), means.cumsum(0)[:-1]])
         return torch.exp(-settings.epsilon * before)[slices]
+
+
+def _terms(block: Block) -> dict[str, Tensor]:
+    return {name: rows.residuals.square().sum() for name, rows in block.items()}
 
 
 def _ratio(above: float, below: float) -> float:

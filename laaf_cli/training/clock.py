@@ -17,16 +17,21 @@ class Clock:
     spent: float = 0.0
     since: float = field(default_factory=time.perf_counter)
 
+    @property
+    def own(self) -> float:
+        """The seconds of training so far by the clock of this process, which runs."""
+        return self.spent + time.perf_counter() - self.since
+
     def now(self) -> float:
-        """The seconds of training so far, of a clock that runs."""
-        now = self.spent + time.perf_counter() - self.since
+        """Those of the first process, the same in all."""
         if processes.count() == 1:
-            return now
-        return float(processes.total(torch.tensor(processes.is_first() * now, dtype=torch.float64)))
+            return self.own
+        own = torch.tensor(processes.is_first() * self.own, dtype=torch.float64)
+        return float(processes.total(own))
 
     def pause(self) -> None:
         """Stops counting; `spent` then holds the seconds so far."""
-        self.spent = self.now()
+        self.spent = self.own
 
     def resume(self) -> None:
         """Counts again after a pause."""

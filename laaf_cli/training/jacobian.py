@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -49,11 +49,23 @@ class NormalEquations:
 
 @dataclass(frozen=True)
 class _Points:
-    """A group of terms, and its points in batches: the numbers of their residuals with each."""
+    """A group of terms, and its points in batches, kept where they are few: the numbers of their
+    residuals with each.
+    """
 
     group: TermGroup
     engine: TaylorEngine
-    batches: tuple[tuple[Tensor, Batch], ...]
+    kept: tuple[tuple[Tensor, Batch], ...] | None = None
+
+    def batches(self) -> Iterable[tuple[Tensor, Batch]]:
+        """All of them."""
+        return self._made() if self.kept is None else self.kept
+
+    def _made(self) -> Iterator[tuple[Tensor, Batch]]:
+        every = torch.arange(self.group.n_residuals)
+        size = max(1, POINTS_OF_A_BLOCK // self.group.points_per_residual)
+        for rows in torch.split(every, size) if len(every) else ():
+            yield rows, self.group.part(rows, self.engine)
 
 
 class Jacobian:
@@ -82,7 +94,7 @@ class Jacobian:
             self.parts = [self._points(group) for group in groups]
         for part in self.parts:
             scales = self.objective.row_scales(part.group)
-            for rows, batch in part.batches:
+            for rows, batch in part.batches():
                 here = {name: scale[rows.to(self.device)] for name, scale in scales.items()}
                 yield from self._blocks(part, batch, here)
 
@@ -101,10 +113,8 @@ class Jacobian:
     def _points(self, group: TermGroup) -> _Points:
         lowered, outputs = group.lowered, self.objective.problem.ansatz.outputs
         engine = TaylorEngine(self.objective.network, outputs, lowered.fields, lowered.operators)
-        every = torch.arange(group.n_residuals)
-        size = max(1, POINTS_OF_A_BLOCK // group.points_per_residual)
-        pieces = torch.split(every, size) if len(every) else ()
-        return _Points(group, engine, tuple((rows, group.part(rows, engine)) for rows in pieces))
+        made = _Points(group, engine)
+        return made if group.is_large else replace(made, kept=tuple(made.batches()))
 
     def _blocks(self, part: _Points, batch: Batch, scales: Mapping[str, Tensor]) -> Iterator[Block]:
         """Those of a batch; ∂r/∂f is autograd's of the sum of r, for r depends on its own points

@@ -110,7 +110,7 @@ class _Neighbourhood:
     @torch.no_grad()
     def _residuals(self, step: Tensor) -> Tensor:
         self.flat.move(self.position + step)
-        return self.objective.residuals()
+        return torch.cat(list(self.objective.residuals()))
 
     def trial(self, damping: float) -> _Trial | None:
         """The step of a damping; None where it is too curved, or JᵀJ + λ not definite."""
@@ -136,7 +136,12 @@ class _Neighbourhood:
     def _pulled_back(self, rows: Tensor) -> Tensor:
         """Jᵀ rows [n]."""
         self.flat.move(self.position)
-        return processes.total(self.flat.gradient(self.objective.residuals() @ rows))
+        whole, start = torch.zeros_like(self.position), 0
+        for block in self.objective.residuals():
+            end = start + len(block)
+            whole += self.flat.gradient(block @ rows[start:end])
+            start = end
+        return processes.total(whole)
 
 
 def _square(residuals: Tensor) -> float:

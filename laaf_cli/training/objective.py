@@ -5,7 +5,7 @@ by itself.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -54,6 +54,8 @@ class Loss:
     """By name, the weights of the terms as a whole."""
     point_weights: Mapping[str, Tensor] = field(default_factory=dict)
     """By term, the mean of the weights of its points, where they have some."""
+    reported: Tensor | None = None
+    """What several processes reported to one another with it, summed."""
 
     def effective_weights(self) -> dict[str, float]:
         """The weight of each term, the mean weight of its points included."""
@@ -80,20 +82,18 @@ class _WithGradient(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, slopes: Tensor, *parameters: Tensor) -> Tensor:
-        ctx.slopes = slopes
-        ctx.shapes = [(parameter.shape, parameter.dtype) for parameter in parameters]
+        ctx.slopes, ctx.parameters = slopes, parameters
         return value.clone()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
-        parts = torch.split(ctx.slopes, [shape.numel() for shape, _ in ctx.shapes])
-        slopes = zip(parts, ctx.shapes, strict=True)
-        return (
-            None,
-            None,
-            *((cotangent * part).view(shape).to(dtype) for part, (shape, dtype) in slopes),
-        )
+        whole, parameters = cotangent * ctx.slopes, ctx.parameters
+        parts = {
+            dtype: torch._utils._unflatten_dense_tensors(whole.to(dtype), parameters)  # type: ignore[no-untyped-call]
+            for dtype in {parameter.dtype for parameter in parameters}
+        }
+        return (None, None, *(parts[p.dtype][i] for i, p in enumerate(parameters)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +120,7 @@ class Objective:
         n_changes: how often points or weights have changed, that is, how often J has become another
             function.
         n_renewals: how often the network has got other parameters.
+        report: numbers that go with the sum of a loss over several processes.
 
     Args:
         points: by term name, as `Problem.draw_points` gives them; resampling renews those that the
@@ -170,6 +171,7 @@ class Objective:
         self.interior = next((self.terms[name].region.drawn for name in self.equations), None)
         self.runs_back = runs_back(problem.domain, problem.terms)
         self.n_changes = self.n_renewals = 0
+        self.report: Callable[[], Sequence[float]] = tuple
         self.held_weights: dict[str, Tensor] | None = None
         self.factors: dict[str, float] = {}
         self._set_factors(dict.fromkeys(self.terms, 1.0))
@@ -278,28 +280,33 @@ class Objective:
     def _summed(self, iteration: int, batch: int | None) -> Loss:
         """The same over all processes, and over many points in blocks.
 
-        The gradient is computed with the loss, and both go round in one sum, in float64.
+        The gradient, where it is recorded, is computed with the loss, and both go round in one sum,
+        in float64, with what else is to be reported.
         """
         parameters, known = self.parameters(), self._known_point_weights(iteration, batch)
         places = {name: i for i, name in enumerate(self.terms)}
         zeros = torch.zeros
         sums = zeros(3, len(places), dtype=torch.float64, device=self.network.device)
-        slopes = sums.new_zeros(sum(parameter.numel() for parameter in parameters))
+        n_slopes = torch.is_grad_enabled() * sum(parameter.numel() for parameter in parameters)
+        slopes = sums.new_zeros(n_slopes)
         for piece in self._pieces(iteration, batch):
             parts = self._parts(piece, known)
-            if torch.is_grad_enabled() and parts.weighted:
+            if n_slopes and parts.weighted:
                 at = [places[name] for name in parts.weighted]
                 part = torch.stack(list(parts.weighted.values())) @ self.weights[at]
-                slopes += torch.cat([g.flatten().double() for g in gradient(part, parameters)])
+                slopes += torch.cat([g.flatten() for g in gradient(part, parameters)])
             for row, of_term in zip(
                 sums, (parts.values, parts.weighted, parts.point_weights), strict=True
             ):
-                for name, value in of_term.items():
-                    row[places[name]] += value.detach()
-        whole = processes.total(torch.cat([sums.flatten(), slopes]))
-        values, weighted, means = whole[: sums.numel()].view_as(sums)
-        of_terms = (weighted @ self.weights[: len(places)].double()).to(self.network.dtype)
-        total = _WithGradient.apply(of_terms, whole[sums.numel() :], *parameters)  # type: ignore[no-untyped-call]
+                if of_term:
+                    at = [places[name] for name in of_term]
+                    row[at] += torch.stack(list(of_term.values())).detach()
+        own = sums.new_tensor(self.report() if processes.count() > 1 else ())
+        whole = processes.total(torch.cat([sums.flatten(), slopes, own]))
+        of_terms, slopes, reported = torch.split(whole, [sums.numel(), n_slopes, len(own)])
+        values, weighted, means = of_terms.view_as(sums)
+        value = (weighted @ self.weights[: len(places)].double()).to(self.network.dtype)
+        total = _WithGradient.apply(value, slopes, *parameters)  # type: ignore[no-untyped-call]
         values = values.to(self.network.dtype)
         if self.recovery is not None:
             recovery = self.recovery(list(self.network.slopes.values))
@@ -311,6 +318,7 @@ class Objective:
             values=values,
             weights=self.weight_of,
             point_weights={name: means[places[name]] for name in self.equations} if known else {},
+            reported=reported if processes.count() > 1 else None,
         )
 
     def _pieces(self, iteration: int, batch: int | None) -> Iterator[list[Piece]]:
@@ -360,17 +368,21 @@ class Objective:
                 held[name] = processes.joined(known[name], group.n_all)
         return known
 
-    def residuals(self) -> Tensor:
-        """r [n_rows] in float64 with a graph: all residuals at the points of this process, scaled
-        so that the sum of |r|² over all is the loss without slope recovery.
+    def residuals(self) -> Iterator[Tensor]:
+        """r [n_rows] in float64 with a graph, in blocks where points are many: all residuals at the
+        points of this process, scaled so that the sum of |r|² over all is the loss without slope
+        recovery.
         """
-        constants = self.constants.values()
-        rows = [torch.zeros(0, dtype=torch.float64, device=self.network.device)]
-        for group, part, fields in self._evaluated(self._batches(0, None)):
-            scales = self.row_scales(group)
-            by_term = group.residuals_at(part, fields, constants, self.backend)
-            rows += [scales[name] * one for name, residuals in by_term.items() for one in residuals]
-        return torch.cat(rows)
+        scales = {id(group): self.row_scales(group) for group in self.groups}
+        for piece in self._pieces(0, None):
+            constants = self.constants.values()
+            rows = [torch.zeros(0, dtype=torch.float64, device=self.network.device)]
+            for group, part, fields in self._evaluated(piece):
+                own = group.own_places(part)
+                by_term = group.residuals_at(part, fields, constants, self.backend)
+                for name, residuals in by_term.items():
+                    rows += [scales[id(group)][name][own] * one for one in residuals]
+            yield torch.cat(rows)
 
     def row_scales(self, group: TermGroup) -> dict[str, Tensor]:
         """What multiplies the residuals of each term of a group in r, [n_residuals] in float64:
@@ -466,21 +478,17 @@ class Objective:
         update = row.update
         if update is None:
             return
-        constants = self.constants.values()
-        batches = self._batches(iteration, batch)
-        residuals = {name: self.weights.new_zeros(0) for name in self.terms}
-        rows = {}
-        for group, part in batches:
-            for term in group.terms:
-                rows[term.name] = TermRows(
-                    len(group.lowered.residuals[term.name]), part.n_all, part.places
-                )
-        for group, part, fields in self._evaluated(batches):
-            residuals |= group.scaled_residuals(part, fields, constants, self.backend)
         moment = BalanceState(
             settings=self.balance,
-            residuals=residuals,
-            rows=rows,
+            blocks=self._balance_blocks(iteration, batch),
+            sizes={
+                term.name: (
+                    len(group.lowered.residuals[term.name]),
+                    min(batch or group.n_all, group.n_all),
+                )
+                for group in self.groups
+                for term in group.terms
+            },
             equations=self.equations,
             weights={name: term.weight for name, term in self.terms.items()},
             factors=self.factors,
@@ -492,6 +500,25 @@ class Objective:
             random=random_stream(self.seed, "balance", str(iteration)),
         )
         self._set_factors(update(moment))
+
+    def _balance_blocks(
+        self, iteration: int, batch: int | None
+    ) -> Callable[[], Iterable[dict[str, TermRows]]]:
+        """Gives the residuals of all terms; they are computed once where they are few."""
+        nothing = TermRows(self.weights.new_zeros(0), slice(0, 0))
+
+        def blocks() -> Iterator[dict[str, TermRows]]:
+            for piece in self._pieces(iteration, batch):
+                rows, constants = dict.fromkeys(self.terms, nothing), self.constants.values()
+                for group, part, fields in self._evaluated(piece):
+                    of_group = group.scaled_residuals(part, fields, constants, self.backend)
+                    rows |= {name: TermRows(r, part.places) for name, r in of_group.items()}
+                yield rows
+
+        if batch is None and any(group.is_large for group in self.groups):
+            return blocks
+        kept = list(blocks())
+        return lambda: kept
 
     def resample(self, iteration: int) -> None:
         """Renews the points of the equations, from the seed and the iteration alone, as the

@@ -5,7 +5,7 @@ aware of NaN.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -97,6 +97,7 @@ class Trainer:
         self.divergence: Divergence | None = None
         self.ended: list[PhaseResult] = []
         self.events: list[Event] = []
+        objective.report = self._report
 
     def resume(
         self,
@@ -140,10 +141,11 @@ class Trainer:
             # Made only because training stopped here: without the break it is not made.
             self.records = [record for record in records if record.iteration < state.iteration]
         self.objective.restore(adaptive)
+        self.clock = Clock(state.wall_time_s)
         self.stepper = self._make_stepper()
         if state.optimizer:
             self.stepper.load(state.optimizer)
-        self.clock = Clock(state.wall_time_s)
+        self.clock.resume()
         if self.checkpoints is not None:
             self.checkpoints.begin(state.wall_time_s)
 
@@ -211,6 +213,7 @@ class Trainer:
             if end is PhaseEnd.MAX_SECONDS:
                 self._stepper.conclude()
             self._follow_renewals()
+        self._compare()
         result = PhaseResult(
             optimizer=phase.optimizer,
             iterations=self.done,
@@ -255,7 +258,7 @@ class Trainer:
                     continue
                 self.stop = StopReason.DIVERGED
                 return PhaseEnd.DIVERGED, ""
-            now = self.clock.now()
+            now = self.clock.now() if loss.reported is None else float(loss.reported[0])
             if self.done == 0 or self._is_due(now, spacing_s):
                 is_late = now - self.monitored_s >= spacing_s * N_TIMED / N_MONITORED
                 monitored = is_late or self.iteration % self.monitor_every == 0
@@ -263,7 +266,7 @@ class Trainer:
                 if self.goal and not ends_itself and self.records[-1].relative_l2 <= self.goal:
                     self.stop = StopReason.COMPLETED
                     return PhaseEnd.COMPLETED, f"the error is below {self.goal:g}"
-            if self.should_stop():
+            if self.should_stop() if loss.reported is None else bool(loss.reported[1]):
                 self.stop = StopReason.INTERRUPTED
                 return PhaseEnd.INTERRUPTED, ""
             if self.max_seconds is not None and now >= self.max_seconds:
@@ -285,8 +288,29 @@ class Trainer:
             self.iteration += 1
             self.done += 1
             if self.iteration % COMPARE_EVERY == 0:
-                processes.check_equal(self.parameters)
+                self._compare()
         return PhaseEnd.COMPLETED, ""
+
+    def _report(self) -> tuple[float, float]:
+        """To the other processes: the seconds of the first, and whether to stop."""
+        return processes.is_first() * self.clock.own, float(self.should_stop())
+
+    def _compare(self) -> None:
+        """Compares weights, and what the optimizer keeps, with those of the other processes.
+
+        Raises:
+            UsageError: they are not the same bits.
+        """
+
+        def make() -> Iterator[bytes]:
+            yield from (each.detach().cpu().numpy().tobytes() for each in self.parameters)
+            yield from (values.tobytes() for values in self._stepper.state().values())
+
+        processes.check_equal(
+            make,
+            "has other weights than process 0: what one computes alone comes out otherwise there",
+            "Processors of one kind, one version of torch and one number of threads agree.",
+        )
 
     @property
     def _stepper(self) -> Stepper:

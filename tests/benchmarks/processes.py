@@ -5,7 +5,9 @@ process and two take turns, each started anew for a turn, and medians over all i
 of 8 bytes and of 8 MB are timed as well. `docs/scaling.py` fits the model of `laaf_cli/runs/scaling.py` to them.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/processes.py --output runs/scaling.json
-    OMP_NUM_THREADS=1 python tests/benchmarks/processes.py --points 2e5 --rounds 5       # how much faster are two?
+    OMP_NUM_THREADS=1 python tests/benchmarks/processes.py --points 2e5 --rounds 5 --apart
+
+With `--apart` two processes also train half the points each, knowing nothing of one another: no division is faster here.
 """
 
 from __future__ import annotations
@@ -83,21 +85,23 @@ def turn(n_points: int) -> None:
             print(json.dumps(found))
 
 
-def run_turn(n_points: int, count: int) -> dict[str, Any]:
+def run_turn(n_points: int, count: int, *, apart: bool = False) -> dict[str, Any]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     place = {
-        "WORLD_SIZE": str(count),
+        "WORLD_SIZE": "1" if apart else str(count),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
         "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, __file__, "--turn", str(n_points)]
+    command = [sys.executable, __file__, "--turn", str(n_points // count if apart else n_points)]
     with tempfile.TemporaryFile("w+") as out:
         started = [
             subprocess.Popen(
-                command, env={**os.environ, **place, "RANK": str(i)}, stdout=out if i == 0 else None
+                command,
+                env={**os.environ, **place, "RANK": str(0 if apart else i)},
+                stdout=out if i == 0 else subprocess.DEVNULL,
             )
             for i in range(count)
         ]
@@ -106,6 +110,10 @@ def run_turn(n_points: int, count: int) -> dict[str, Any]:
         out.seek(0)
         found: dict[str, Any] = json.load(out)
         return found
+
+
+def median_of(turns: list[dict[str, Any]]) -> float:
+    return statistics.median(s for each in turns for s in each["iterations"])
 
 
 def main() -> None:
@@ -119,6 +127,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3, help="turns of each; default: %(default)s")
     parser.add_argument("--output", type=Path, metavar="FILE", help="what was measured, as JSON")
+    parser.add_argument("--apart", action="store_true", help="also two that share nothing")
     parser.add_argument("--turn", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.turn is not None:
@@ -137,13 +146,13 @@ def main() -> None:
     sums: dict[str, list[float]] = {"small_sum_s": [], "large_sum_s": []}
     for n_points in (int(float(text)) for text in options.points.split(",")):
         turns: dict[int, list[dict[str, Any]]] = {1: [], 2: []}
+        apart = []
         for i in range(options.rounds):
             for count in (1, 2) if i % 2 == 0 else (2, 1):
                 turns[count].append(run_turn(n_points, count))
-        one, two = (
-            statistics.median(s for each in turns[count] for s in each["iterations"])
-            for count in (1, 2)
-        )
+            if options.apart:
+                apart.append(run_turn(n_points, 2, apart=True))
+        one, two = (median_of(turns[count]) for count in (1, 2))
         peaks = [max(each["peak_bytes"] for each in turns[count]) for count in (1, 2)]
         found["points"].append(
             {"points": n_points, "one_s": one, "two_s": two, "peak_bytes": peaks}
@@ -152,6 +161,7 @@ def main() -> None:
             values += [each[name] for each in turns[2]]
         print(
             f"{n_points:>10,} points: one {one:.4g} s, two {two:.4g} s, {one / two:.2f} times as fast",
+            f"(apart {one / median_of(apart):.2f})" if apart else "",
             file=sys.stderr,
         )
     found |= {name: statistics.median(values) for name, values in sums.items()}

@@ -140,6 +140,7 @@ def classify(
     arguments = locals()
     from laaf_cli.errors import UsageError
     from laaf_cli.images.settings import ImageSettings
+    from laaf_cli.processes.meeting import check_alone
     from laaf_cli.runs import session
     from laaf_cli.spec import bundled
 
@@ -147,6 +148,7 @@ def classify(
         raise UsageError(
             f"{dataset} holds images; a spec names it: write 'images: {dataset}' into a YAML file"
         )
+    check_alone("a run over images", "Start one.")
     text = bundled.find(dataset, "images")
     overrides = options.typed(ImageSettings, arguments).overrides(text)
 

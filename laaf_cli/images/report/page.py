@@ -9,6 +9,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource
 
 from laaf_cli.images.report.figures import IMAGE_KINDS
+from laaf_cli.images.report.mistakes import mistakes_figure
 from laaf_cli.images.report.run_data import ImageRunData
 from laaf_cli.images.report.run_report import ImageRunReport
 from laaf_cli.images.runfile.read import ImageRunFile
@@ -59,12 +60,28 @@ def _mistakes(report: ImageRunReport, run: ImageRunData, wrong: int) -> Section:
     return Section(
         heading="Mistakes",
         groups=[Plots({"confusion": _confusion(run)})],
-        pictures=[_picture(run, "confusion", "How often images of each class were taken for each")],
+        pictures=[
+            _picture(run, "confusion", "How often images of each class were taken for each"),
+            *_examples(run),
+        ],
         tables=[
             PageTable(["class", "test images", "wrong", "error"], classes, sorts=True),
             PageTable(["images of", "taken for", "how many", "of all mistakes"], pairs),
         ],
     )
+
+
+def _examples(run: ImageRunData) -> Iterator[Still]:
+    if run.mistakes is not None:
+        names = [
+            f"{run.classes[true]} taken for {run.classes[found]}"
+            for true, found in zip(run.mistakes.true, run.mistakes.found, strict=True)
+        ]
+        yield Still(
+            mistakes_figure(run.mistakes, run.classes),
+            f"Test images that were classified wrongly: {', '.join(names)}",
+            always=True,
+        )
 
 
 def _confusion(run: ImageRunData) -> Plot:

@@ -11,7 +11,7 @@ import numpy as np
 
 from laaf_cli.arrays import Array
 from laaf_cli.images.runfile.read import ImageRunFile
-from laaf_cli.images.runfile.record import ImageHistory
+from laaf_cli.images.runfile.record import ImageHistory, ImageMistakes
 from laaf_cli.images.spec import ImageSpec
 from laaf_cli.network.slope_kinds import SLOPE_KINDS
 from laaf_cli.report import labels
@@ -40,6 +40,7 @@ class ImageRunData(FigureData):
     classes: tuple[str, ...]
     confusion: Array
     """[n_classes, n_classes], test images by true and found class."""
+    mistakes: ImageMistakes | None = None
 
     @classmethod
     def read(cls, path: Path) -> ImageRunData:
@@ -53,6 +54,7 @@ class ImageRunData(FigureData):
                 history=run.history(),
                 classes=tuple(run.classes()),
                 confusion=run.confusion(),
+                mistakes=run.mistakes(),
             )
 
 

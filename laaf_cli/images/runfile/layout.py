@@ -66,6 +66,9 @@ IMAGE_LAYOUT: tuple[Entry, ...] = (
     Entry(path="/slopes/layer", kind="int64", dimensions="layer", meaning="number of the activation with slopes, from 1"),
     *(Entry(path=f"/slopes/{name}", kind="float64", dimensions="epoch, layer", meaning=f"{meaning} of n·a in an activation") for name, meaning in IMAGE_SLOPES.items()),
     Entry(path="/test/confusion", kind="int64", dimensions="", meaning="test images by true class (rows) and found class (columns), at the end"),
+    Entry(path="/test/mistakes/pixels", kind="int64", dimensions="", meaning="the first test images that are classified wrongly at the end [n, channels, height, width]", optional=True),
+    Entry(path="/test/mistakes/true", kind="int64", dimensions="", meaning="their classes", optional=True),
+    Entry(path="/test/mistakes/found", kind="int64", dimensions="", meaning="the classes that were found", optional=True),
     Entry(path="/network/{name}", kind="dtype", dimensions="", meaning="a parameter, a slope (`slopes.values.K`, without n) or a buffer, under its name in PyTorch"),
     Entry(path="/checkpoint/momentum/{name}", kind="dtype", dimensions="", meaning="momentum of a parameter; absent before the first step and where training diverged", optional=True),
 )  # fmt: skip

@@ -17,11 +17,19 @@ from laaf_cli.images.runfile.layout import (
     IMAGE_GROUP_ATTRIBUTES,
     IMAGE_SLOPES,
 )
-from laaf_cli.images.runfile.record import ImageCheckpoint, ImageHistory, ImageNetwork
+from laaf_cli.images.runfile.record import (
+    ImageCheckpoint,
+    ImageHistory,
+    ImageMistakes,
+    ImageNetwork,
+)
 from laaf_cli.images.spec import ImageSpec
 from laaf_cli.runfile.any_run_file import MAX_RECORDS, AnyRunFile
 
 MAX_LAYERS = 10_000
+
+MAX_PIXELS = 1_000_000
+"""Of all images that a run file shows."""
 
 _FILES, _CLASSES = (TypeAdapter[Any](kind) for kind in (dict[str, str], list[str]))
 _SUBSET = Attribute(kind=str, meaning="which part of the data set was used, empty for all of it")
@@ -100,6 +108,28 @@ class ImageRunFile(AnyRunFile):
         if (confusion < 0).any() or confusion.sum(dtype=np.float64) != self.attributes["n_test"]:
             raise self.refusal(f"test/confusion in {self.path} does not count the test images")
         return confusion
+
+    def mistakes(self) -> ImageMistakes | None:
+        """Test images that were classified wrongly; None in older files, and where none was."""
+        if not self.has("test/mistakes"):
+            return None
+        pixels = self.shape("test/mistakes/pixels")
+        fits = len(pixels) == 4 and pixels[1] in (1, 3) and math.prod(pixels) <= MAX_PIXELS
+        if not fits or not all(pixels):
+            raise self.refusal(f"test/mistakes/pixels in {self.path} holds no images")
+        mistakes = ImageMistakes(
+            pixels=self._shaped("test/mistakes/pixels", pixels, "i"),
+            true=self._shaped("test/mistakes/true", pixels[:1], "i"),
+            found=self._shaped("test/mistakes/found", pixels[:1], "i"),
+        )
+        for name, most in (
+            ("pixels", 255),
+            *((of, self.attributes["n_classes"] - 1) for of in ("true", "found")),
+        ):
+            values = getattr(mistakes, name)
+            if values.min() < 0 or values.max() > most:
+                raise self.refusal(f"test/mistakes/{name} in {self.path} is not in 0 to {most}")
+        return mistakes
 
     def network(self) -> ImageNetwork:
         """Parameters, slopes and buffers, by name; their shapes are for whoever makes the

@@ -73,6 +73,18 @@ class ImageCheckpoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImageMistakes:
+    """Examples of test images that were classified wrongly, the first ones of the test set."""
+
+    pixels: Array
+    """[n, channels, height, width], 0 to 255."""
+    true: Array
+    """[n], their classes."""
+    found: Array
+    """[n], the classes that were found."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImageRecord(RunFileRecord):
     """Everything that the run of a classification leaves behind; `layout.py` says where it is."""
 
@@ -83,6 +95,7 @@ class ImageRecord(RunFileRecord):
     history: ImageHistory
     confusion: Array
     """[n_classes, n_classes], test images by true and by found class."""
+    mistakes: ImageMistakes
     network: ImageNetwork
     checkpoint: ImageCheckpoint
 
@@ -99,6 +112,11 @@ class ImageRecord(RunFileRecord):
         for name in history.slopes:
             slopes[name].dims[1].attach_scale(slopes["layer"])
         file["test/confusion"] = self.confusion
+        if len(self.mistakes.found):
+            here = file.create_group("test/mistakes")
+            for name in ("pixels", "true", "found"):
+                values = getattr(self.mistakes, name).astype(np.int64)
+                here.create_dataset(name, data=values, compression="gzip", shuffle=True)
         for group, arrays, attributes in (
             ("network", self.network.arrays, self.network.attributes),
             ("checkpoint", {}, self.checkpoint.attributes),

@@ -43,15 +43,16 @@ def make_comparison_page(comparison: MethodComparison, missing: Sequence[str]) -
     """
     claims = [claim for problem in comparison.problems for claim in _claims(comparison, problem)]
     runs = [run for group in comparison.groups for run in group.runs]
-    failed = sum(run.failed for run in runs)
+    failed, running = sum(run.failed for run in runs), sum(run.is_running for run in runs)
     shown = sum(claim.status == "shown" for claim in claims)
     return ReportPage(
         title=f"{listed(comparison.problems)}: {len(runs)} runs compared",
         subtitle=f"{len(comparison.groups)} methods; error: "
         f"{listed(measure.name for measure in comparison.measures)}",
         verdict=Verdict(
-            state="bad" if failed or missing else "good" if shown else "open",
-            headline=f"{shown} of {len(claims)} differences are shown"
+            state="bad" if failed or missing else "good" if shown and not running else "open",
+            headline=(f"{running} of {len(runs)} trainings are running; " if running else "")
+            + (f"{shown} of {len(claims)} differences are shown" if claims else "one method")
             + (f"; failed runs: {failed}" if failed else "")
             + (f"; missing runs: {len(missing)}" if missing else ""),
             texts=[*comparison.sentences, *(f"Note: {flag}." for flag in comparison.flags)],

@@ -46,10 +46,13 @@ class Plots:
 
 @dataclass(frozen=True)
 class Still:
-    """A picture in place of plots, in print and where no script runs; alt: what it shows."""
+    """A picture in place of plots, in print and where no script runs; alt: what it shows; always:
+    whether it is beside them.
+    """
 
     figure: Figure
     alt: str
+    always: bool = False
 
     @property
     def address(self) -> str:
@@ -97,8 +100,12 @@ class ReportPage:
     sections: Sequence[Section] = field(default_factory=list)
 
 
-def render(page: ReportPage) -> str:
-    """The page as one HTML file; all texts are escaped."""
+def render(page: ReportPage, reload_s: int = 0) -> str:
+    """The page as one HTML file; all texts are escaped.
+
+    Args:
+        reload_s: seconds after which a browser reloads it, 0 for never.
+    """
     environment = Environment(
         loader=PackageLoader("laaf_cli.report.page"), autoescape=True, trim_blocks=True
     )
@@ -115,6 +122,7 @@ def render(page: ReportPage) -> str:
     script, places = components(plots, wrap_script=False) if plots else ("", {})
     return environment.get_template("page.html").render(
         page=page,
+        reload_s=reload_s,
         version=__version__,
         library=Markup("\n").join(map(Markup, library.js_raw)) if plots else "",
         script=Markup(script),  # noqa: S704

@@ -50,6 +50,9 @@ SIDE = 250
 LEGEND_COLUMNS = 2
 """Which a phone has room for."""
 
+N_GROWN = 3
+"""The neurons of a layer that are shown one by one."""
+
 DASHES = ("solid", "dashed", "dotted")
 
 NUMBER = "0.000e+0"
@@ -303,7 +306,7 @@ def history_plots(run: RunData) -> Iterator[tuple[str, Plot]]:
 
 
 def slopes_plot(run: RunData) -> Plot:
-    """n·a of each hidden layer: the mean, and the range of its neurons."""
+    """n·a of each hidden layer: the mean, the range of its neurons, and those that grew most."""
     iteration = run.history.columns["iteration"]
     picked = _picked(len(iteration))
     plot = make_plot("iteration", "n·a")
@@ -325,16 +328,26 @@ def slopes_plot(run: RunData) -> Plot:
         if slopes.shape[1] > 1:
             plot.varea("x", "low", "high", alpha=0.15, **style)
         plot.line("x", "mean", line_width=2, name=label, **style)
+        for i in grown(slopes) if slopes.shape[1] > 1 else []:
+            thin = {"color": color, "line_alpha": 0.7, "legend_label": label}
+            shown = ColumnDataSource({"x": data["x"], "mean": rows[:, i]})
+            name = f"{label}, neuron {i + 1}"
+            plot.line("x", "mean", source=shown, line_width=0.8, name=name, **thin)
     if run.slopes_absorbed_at is not None:
         mark = Span(location=run.slopes_absorbed_at, dimension="height", line_dash="dotted")
         plot.add_layout(mark)
     of = [
         (word, f"@{name}{{0.000}}")
-        for word, name in (("mean", "mean"), ("smallest", "low"), ("largest", "high"))
+        for word, name in (("n·a", "mean"), ("smallest", "low"), ("largest", "high"))
     ]
     add_hover(plot, [("", "$name"), ("iteration", "@x"), *of])
     legend_below(plot)
     return plot
+
+
+def grown(slopes: Array) -> list[int]:
+    """The neurons of a layer whose slopes [n_records, n_slopes] are largest at the end, in turn."""
+    return np.argsort(-slopes[-1], kind="stable")[:N_GROWN].tolist()
 
 
 def constant_plots(run: RunData) -> Iterator[tuple[str, Plot]]:

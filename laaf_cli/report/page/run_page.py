@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -65,13 +66,18 @@ def make_verdict(report: RunReport) -> Verdict:
     facts, error = report.attributes, report.relative_l2
     ended = ENDED.get(facts["stop_reason"], "")
     advice = [*filter(None, [facts["stop_detail"]]), *report.warnings]
+    aim = report.goal_text[:1].upper() + report.goal_text[1:]
     if error is None or report.reference is None:
         why = facts["no_reference"] or "the spec names no reference"
         residuals = ", ".join(f"'{k}' {v:.1e}" for k, v in report.validation.items())
         held_out = f"Mean squares at held-out points: {residuals}." if residuals else ""
-        headline = f"Not solved: {ended}" if ended else "How wrong this is, is not known"
+        headline = f"Not solved: {ended}" if ended else aim or "How wrong this is, is not known"
         texts = [f"There is no reference: {why}.", *filter(None, [held_out]), *advice]
-        return Verdict(state="bad" if ended else "open", headline=headline, texts=texts)
+
+        is_known = aim and not math.isnan(facts["estimate"])
+        state = _state(facts["estimate"], facts["goal"]) if is_known else "open"
+        state = "bad" if ended else state
+        return Verdict(state=state, headline=headline, texts=texts)
     own = ", ".join(
         f"{report.reference.get(f'error_estimate_{name}', report.reference['error_estimate']):.1e}"
         f" for {name}"
@@ -87,18 +93,28 @@ def make_verdict(report: RunReport) -> Verdict:
         return Verdict(
             state="bad", headline=f"Not solved: {ended}; error {shown}", texts=[by, *advice]
         )
-    if error <= SOLVED:
-        return Verdict(state="good", headline=f"Solved to {shown}", texts=[by, *advice])
     is_chosen = any(event.what.startswith("came by") for event in report.events)
     remedy = (
         "More seconds may help." if is_chosen else
         "Train longer, or leave the key 'training' out of the spec: it is chosen then, least "
         "squares first."
     )  # fmt: skip
+    if error <= SOLVED:
+        state = _state(error, facts["goal"])
+        texts = [by, *advice, *([remedy] if state == "open" else [])]
+        return Verdict(state=state, headline=aim or f"Solved to {shown}", texts=texts)
     share = f"{error:.0%}" if error < 10 else number_or_word(error, ".1e")
-    return Verdict(
-        state="bad", headline=f"Not solved: wrong by {share}", texts=[by, *advice, remedy]
-    )
+    texts = [*filter(None, [aim and f"{aim}."]), by, *advice, remedy]
+    return Verdict(state="bad", headline=f"Not solved: wrong by {share}", texts=texts)
+
+
+def _state(error: float, goal: float) -> str:
+    """What a relative error is called, by its goal, 0 for none; a goal that is missed by a little
+    leaves it open.
+    """
+    if error > SOLVED:
+        return "bad"
+    return "good" if error <= (goal or SOLVED) else "open"
 
 
 def _problem(spec: RunSpec) -> Section:
@@ -242,11 +258,11 @@ def _slopes(report: RunReport, run: RunData) -> Iterator[Section]:
         [
             f"layer {k}",
             *(f"{value:.4f}" for value in (layer.mean, layer.deviation, layer.min, layer.max)),
-            f"neuron {values[-1].argmax() + 1} of {values.shape[1]}",
+            ", ".join(f"{i + 1} ({values[-1, i]:.3g})" for i in plots.grown(values)),
         ]
         for k, (layer, values) in enumerate(zip(report.slopes, run.history.slopes, strict=True), 1)
     ]
-    headings = ["n·a", "mean", "deviation", "minimum", "maximum", "the largest is of"]
+    headings = ["n·a", "mean", "deviation", "minimum", "maximum", "neurons that grew most"]
     yield Section(
         heading="Slopes",
         groups=[Plots({"slopes": plots.slopes_plot(run)})],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,15 @@ def write_page(
     *,
     repeat: Repeat = python_call,
     not_trained: Mapping[str, str] | None = None,
+    reload_s: int | None = None,
 ) -> list[str]:
     """Writes the page of a run, or of the comparison of several, over a file that is there.
 
     Args:
         repeat: what repeats a run, as the page shows it.
         not_trained: runs that have no file, by its path, and why.
+        reload_s: of running trainings, whose errors so far count: seconds after which a browser
+            reloads the page, 0 for never.
 
     Returns:
         What is wrong with the files of a comparison that cannot be read; the page says it, too.
@@ -59,8 +63,8 @@ def write_page(
         make: Callable[[Path, Repeat], ReportPage] = loaded(TASKS[task_of(paths[0])].page)
         page = make(paths[0], repeat)
     else:
-        page = _comparison(paths, unreadable, not_trained or {})
-    text = render(page)
+        page = _comparison(paths, unreadable, not_trained or {}, is_watched=reload_s is not None)
+    text = render(page, reload_s or 0)
     try:
         with replacing(output) as part:
             part.write_text(text, encoding="utf-8")
@@ -70,13 +74,17 @@ def write_page(
 
 
 def _comparison(
-    paths: Sequence[Path], unreadable: list[str], not_trained: Mapping[str, str]
+    paths: Sequence[Path],
+    unreadable: list[str],
+    not_trained: Mapping[str, str],
+    *,
+    is_watched: bool,
 ) -> ReportPage:
     """The page of several runs; adds to `unreadable` what is wrong with the files it leaves out."""
     entries = []
     for path in paths:
         try:
-            entries.append(ComparisonEntry.read(path))
+            entries.append(replace(ComparisonEntry.read(path), is_watched=is_watched))
         except RunFileError as error:
             unreadable.append(str(error))
     if not entries:

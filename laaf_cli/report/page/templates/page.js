@@ -81,9 +81,24 @@
     });
   }
 
+  // A page that reloads itself keeps what was chosen.
+  const restore = () => {
+    const reload = document.querySelector("[data-reload]");
+    if (!reload) return;
+    const again = () => { if (reload.checked) location.reload(); };
+    setInterval(again, 1000 * Number(reload.dataset.reload));
+    for (const control of [slider, choice].filter(Boolean)) {
+      const name = location.pathname + control.tagName, kept = sessionStorage.getItem(name);
+      if (kept !== null) control.value = kept;
+      control.addEventListener("change", () => sessionStorage.setItem(name, control.value));
+    }
+    if (slider) show();
+  };
+
   const ready = () => {
     ink();
     document.documentElement.classList.add("ready");
+    restore();
     if (choice) choose();
   };
   const wait = () => {
