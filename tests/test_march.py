@@ -201,8 +201,8 @@ def test_late_by_the_pace_since_the_first_window() -> None:
     made.start, made.end, made.length_before, made.n_done = 14.2, 14.3, 0.2, 3
     assert made.keep_pace(0.3)  # 3 in 0.2; in 0.7 the other 19 will not be done, but half of them
     assert not made.keep_pace(0.6)
-    assert made.keep_pace(0.6, 2.3)  # 3 in 0.5; 19 in twice 1.7
-    assert not made.keep_pace(0.6, 2.0)
+    assert made.keep_pace(0.6, 3.9)  # 3 in 0.5; 19 in 3.2
+    assert not made.keep_pace(0.6, 3.7)
     made.leniency, made.n_done = 1.0, 12
     assert made.keep_pace(0.3)
     assert made.leniency == 1.0

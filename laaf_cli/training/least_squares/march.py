@@ -182,7 +182,9 @@ class March:
         # The first window takes the longest, for slopes are searched in it.
         since = self.share - self.first_share
         n_left = (self.last - self.start) / max(self.length, self.length_before)
-        left = 1 - self.share if self.leniency < LOOSEST else GROWTH * (most - self.share)
+        left = 1 - self.share
+        if self.leniency >= LOOSEST:  # windows do not become longer any more after their seconds
+            left = max(GROWTH * left, most - self.share)
         return since < AGAIN or since / self.n_done * n_left <= left
 
     def use_whole(self) -> None:
