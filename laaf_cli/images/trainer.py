@@ -54,7 +54,7 @@ class EpochRecord:
     scales: tuple[SlopeStatistics, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageMeasurement:
     """A network over a set of images: cross entropy, fraction of wrong answers, and answers by true
     class [k, k].
@@ -359,10 +359,10 @@ class ImageTrainer:
             np.zeros((0, 0), np.int64) if counts is None else counts.reshape(k, k).cpu().numpy()
         )
         return ImageMeasurement(
-            loss / n,
-            1 - float(confusion.trace()) / n,
-            confusion,
-            np.array(mistakes, dtype=np.int64).reshape(-1, 2),
+            loss=loss / n,
+            error=1 - float(confusion.trace()) / n,
+            confusion=confusion,
+            mistakes=np.array(mistakes, dtype=np.int64).reshape(-1, 2),
         )
 
     def _result(self, reason: StopReason, wall_time_s: float) -> ImageTrainingResult:

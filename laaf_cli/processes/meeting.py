@@ -167,7 +167,7 @@ def _meet(at: Place, timeout_s: float) -> dist.Store:
     if dist.is_initialized():
         raise UsageError(
             "this process has a group of torch.distributed already, its own or that of a training "
-            "that failed\nEnd it with `torch.distributed.destroy_process_group()`, or start again."
+            "that failed\nEnd it with torch.distributed.destroy_process_group(), or start again."
         )
     os.environ |= {
         "RANK": str(at.number),

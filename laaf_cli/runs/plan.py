@@ -161,7 +161,7 @@ class Plan(AnyPlan):
                 schedule=phase.schedule.kind,
                 batch=phase.batch,
                 max_seconds=phase.max_seconds,
-                overtime=phase.overtime,
+                overtime=bool(phase.overtime),
                 interior=phase.interior,
                 features=phase.features,
                 n_kept=self.spec.width_before(i) if i else 0,

@@ -536,8 +536,8 @@ class PhaseSpec(StrictModel):
     max_seconds: Positive | None = Field(
         None, description="end of the phase in seconds of training"
     )
-    overtime: bool = Field(
-        False, description=("whether windows near the end of time may exceed max_seconds")
+    overtime: bool | None = Field(
+        None, description="whether windows near the end of time may exceed max_seconds"
     )
 
 
