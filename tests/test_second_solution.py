@@ -150,3 +150,23 @@ def test_residuals_stand_where_no_step_leads_away(monkeypatch: pytest.MonkeyPatc
     assert second_solution(objective, 1e-6) is None
     told = execute(replace(plan_of(PLANE), reference=None, goal=1e-4)).summary
     assert told.estimated_by == "residuals"
+
+
+def test_factorisations_take_a_quarter_of_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = set[int]()
+    step = GaussNewton.step
+
+    def spy(self: GaussNewton, goal: float, enough: float) -> bool:
+        seen.add(torch.get_num_threads())
+        return step(self, goal, enough)
+
+    monkeypatch.setattr(GaussNewton, "step", spy)
+    torch.set_num_threads(8)
+    plan = plan_of(PLANE)
+    objective = plan.make_objective(plan.make_network(), plan.draw_points())
+    result = Trainer(objective, plan.phases).train()
+    assert seen == {2}
+    seen.clear()
+    assert second_solution(objective, result.estimate) is not None
+    assert seen == {2}
+    assert torch.get_num_threads() == 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from laaf_cli.training import (
     Trainer,
     TrainingResult,
 )
+from laaf_cli.training.stepper import Stepper
 
 BURGERS = """
 coordinates: {x: [-1, 1], t: [0, 1]}
@@ -243,6 +245,27 @@ def test_time_limits(ticking: Callable[[float], None]) -> None:
     assert whole.stop_reason is StopReason.MAX_SECONDS
     assert whole.phase == 0
     assert 0.05 <= whole.wall_time_s < 0.1
+
+
+@pytest.mark.parametrize(("overtime", "most"), [(False, 1.0), (True, 1.5)])
+def test_overtime_ends_with_the_seconds_of_the_run(
+    ticking: Callable[[float], None], monkeypatch: pytest.MonkeyPatch, overtime: bool, most: float
+) -> None:
+    """A stepper that is never late before takes all that it may."""
+    asked = set[float]()
+
+    def is_late(_: Stepper, share: float, most: float) -> bool:
+        asked.add(round(most, 1))
+        return share >= most
+
+    monkeypatch.setattr(Stepper, "is_late", is_late)
+    plan = plan_of(BURGERS, "training=[{iterations: 1000000, max_seconds: 0.2}]")
+    phase = replace(plan.phases[0], overtime=overtime)
+    objective = plan.make_objective(plan.make_network(), plan.draw_points())
+    ticking(0.001)
+    result = Trainer(objective, [phase], max_seconds=0.3).train()
+    assert asked == {most}
+    assert 0.2 * most <= result.wall_time_s < 0.2 * most + 0.01
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,10 @@ from laaf_cli.spec import AnySpec
 from laaf_cli.text import printable
 
 SUCCESSES = ("completed", "max-seconds")
-UNFINISHED = "running"
 """Stop reasons of runs that trained as they were asked to; any other is a failure."""
+
+RUNNING = "running"
+"""That of a checkpoint."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,7 @@ class ComparisonEntry:
     @property
     def is_running(self) -> bool:
         """Whether it is the checkpoint of a training that is watched."""
-        return self.is_watched and self.stop_reason == UNFINISHED
+        return self.is_watched and self.stop_reason == RUNNING
 
     @classmethod
     def read(cls, path: Path, *, must_be_sealed: bool = False) -> ComparisonEntry:

@@ -82,18 +82,16 @@ class _WithGradient(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, slopes: Tensor, *parameters: Tensor) -> Tensor:
-        ctx.slopes, ctx.parameters = slopes, parameters
+        ctx.slopes = slopes
+        ctx.shapes = [(parameter.shape, parameter.dtype) for parameter in parameters]
         return value.clone()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
-        whole, parameters = cotangent * ctx.slopes, ctx.parameters
-        parts = {
-            dtype: torch._utils._unflatten_dense_tensors(whole.to(dtype), parameters)  # type: ignore[no-untyped-call]
-            for dtype in {parameter.dtype for parameter in parameters}
-        }
-        return (None, None, *(parts[p.dtype][i] for i, p in enumerate(parameters)))
+        sizes = [shape.numel() for shape, _ in ctx.shapes]
+        parts = zip(torch.split(cotangent * ctx.slopes, sizes), ctx.shapes, strict=True)
+        return (None, None, *(part.view(shape).to(dtype) for part, (shape, dtype) in parts))
 
 
 @dataclass(frozen=True, kw_only=True)

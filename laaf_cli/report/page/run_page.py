@@ -73,10 +73,9 @@ def make_verdict(report: RunReport) -> Verdict:
         held_out = f"Mean squares at held-out points: {residuals}." if residuals else ""
         headline = f"Not solved: {ended}" if ended else aim or "How wrong this is, is not known"
         texts = [f"There is no reference: {why}.", *filter(None, [held_out]), *advice]
-
-        is_known = aim and not math.isnan(facts["estimate"])
-        state = _state(facts["estimate"], facts["goal"]) if is_known else "open"
-        state = "bad" if ended else state
+        state = "bad" if ended else "open"
+        if aim and not ended and not math.isnan(facts["estimate"]):
+            state = _state(facts["estimate"], facts["goal"])
         return Verdict(state=state, headline=headline, texts=texts)
     own = ", ".join(
         f"{report.reference.get(f'error_estimate_{name}', report.reference['error_estimate']):.1e}"
