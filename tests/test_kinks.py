@@ -14,9 +14,11 @@ from syrupy.assertion import SnapshotAssertion
 import laaf_cli as laaf
 from laaf_cli.derivatives import ENGINES
 from laaf_cli.errors import RunFileError, SpecError
+from laaf_cli.multi_index import derivative_name
 from laaf_cli.network.inputs import Inputs, Period
 from laaf_cli.network.kinks import Kink
-from laaf_cli.problem import bends
+from laaf_cli.problem import Across, Domain, Extent, bends
+from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.train import execute
 
 PLATES = """
@@ -81,6 +83,73 @@ def test_bends_are_found_where_sources_break() -> None:
     found = bends(plan_of(BREAKS).problem)
     rounded = {name: [(round(place, 9), p) for place, p in kinks] for name, kinks in found.items()}
     assert rounded == {"x": [(0.75, 2), (1.25, 2)], "y": [(0.5, 2)], "t": [(0.5, 1)]}
+
+
+def interfaces_of(plan: Plan) -> dict[str, list[str]]:
+    names = plan.problem.domain.coordinates
+    return {
+        term.name: [derivative_name(f.unknown, f.orders, names) for f in term.residuals]
+        for term in plan.problem.terms
+        if term.name.startswith("interface ")
+    }
+
+
+def test_what_a_bend_would_let_jump_is_to_be_continuous() -> None:
+    """Derivatives from the order of the bend on, below the highest of each unknown."""
+    found = interfaces_of(plan_of(BREAKS.replace("adam, iterations: 1", "least-squares")))
+    both = ["v_xx", "v_xxx"]
+    assert found == {"interface x = 0.75": both, "interface x = 1.25": both}
+    assert not interfaces_of(plan_of(plates(0.0, 1.0, 1.0)))
+
+
+STIFFNESSES = """
+coordinates: {x: [0, 2]}
+unknowns: [w, c]
+equations: {bending: "D(where(x < 1, 2, 1)*w_xx, x, x) = 1", other: "c_xx = 2"}
+conditions:
+  clamp: {where: x = 0, equation: [w = 0, w_x = 0, c = 0]}
+  free: {where: x = 2, equation: [w_xx = 0, w_xxx = 0, c = 4]}
+training: [{optimizer: least-squares, features: 60}]
+"""
+
+
+def test_a_beam_of_two_stiffnesses_does_not_break_where_they_meet() -> None:
+    """Its slope and its force are continuous, and other unknowns do not bend at all."""
+    plan = plan_of(STIFFNESSES)
+    assert interfaces_of(plan) == {"interface x = 1": ["w_x", "c_x", "flux_x"]}
+    assert not plan.problem.warnings
+    assert execute(plan).summary.error < 1e-6
+
+
+def test_both_sides_of_an_interface() -> None:
+    """A residual is the difference of its two sides, far from the origin as well."""
+    domain = Domain(coordinates=("x", "t"), lower=(1e6, 0.0), upper=(1e6 + 1, 2.0))
+    place = 1e6 + 0.25
+    region = Across(axis=0, place=place, n_points=5, sampler="latin-hypercube")
+    drawn = region.draw(domain, np.random.default_rng(0))
+    assert drawn.combination is not None
+    assert (drawn.n_residuals, drawn.combination.tolist()) == (5, [-1.0, 1.0])
+    sides = drawn.points.reshape(5, 2, 2)
+    assert (sides[:, 0, 0] < place).all()
+    assert (sides[:, 1, 0] > place).all()
+    np.testing.assert_allclose(sides[:, :, 0], place, rtol=0, atol=1e-8)
+    assert (sides[:, 0, 1] == sides[:, 1, 1]).all()
+    assert [region.extent(axis) for axis in (0, 1)] == [Extent.INSIDE, Extent.WHOLE]
+
+
+SWITCHED = """
+coordinates: {t: [0, 8]}
+unknowns: [u, v]
+equations: {swing: "u_tt = -u + v", follow: "v_t = where(t < 3, 0, 1)"}
+conditions: {start: {where: t = 0, equation: [u = 1, u_t = 0, v = 0]}}
+training: [{optimizer: least-squares, features: 30, windows: 3}]
+"""
+
+
+def test_a_bend_in_time_is_of_the_window_that_holds_it() -> None:
+    plan = plan_of(SWITCHED)
+    assert interfaces_of(plan) == {"interface t = 3": ["u_t"]}
+    assert execute(plan).summary.error < 1e-6
 
 
 def test_all_engines_agree() -> None:

@@ -20,6 +20,7 @@ from laaf_cli.derivatives.features import features
 from laaf_cli.errors import ExitCode, RunFileError, SpecError
 from laaf_cli.expression import Field
 from laaf_cli.network.inputs import Period
+from laaf_cli.network.kinks import Kink
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import PointSet
 from laaf_cli.runfile import RunFile
@@ -32,6 +33,7 @@ from laaf_cli.training.least_squares.candidates import next_slopes
 from laaf_cli.training.least_squares.points import Window, parted, sites
 from laaf_cli.training.least_squares.stepper import LeastSquares
 from laaf_cli.training.least_squares.system import OutputLayerState, ResidualPoints, System
+from laaf_cli.training.least_squares.triangle import Triangle
 
 PHASE = "training: [{optimizer: least-squares}]\n"
 
@@ -129,7 +131,7 @@ def test_every_window_has_its_own_network(engine: str) -> None:
     first = network_of(2)
     first.use_window(1, -1.0, 1.0)
     points = torch.tensor([[0.5, -0.7], [1.0, 1.0], [2.0, 3.0], [2.5, 4.0]], dtype=torch.float64)
-    first.end_window()
+    first.end_window(-1.0, 1.0)
     with torch.no_grad():
         first.weights[0].mul_(2)
     first.use_window(1, 1.0, 3.0)
@@ -145,11 +147,36 @@ def test_every_window_has_its_own_network(engine: str) -> None:
         network.ends = alone_ends
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_window_is_kept_for_less_than_it_was_solved(depth: int) -> None:
+    """The same function, with its inputs scaled to what is kept; kinks in time among them."""
+    kinks = [Kink(axis=1, place=0.5, order=2), Kink(axis=0, place=1.0), Kink(axis=1, place=0.7)]
+    network = Mlp(
+        2, [7] * depth, 2, kind="nlaaf", n=3, bounds=((0.0, -1.0), (3.0, 4.0)), kinks=kinks,
+        random=np.random.default_rng(1), dtype=torch.float64,
+    )  # fmt: skip
+    network.use_window(1, -1.0, 1.3)
+    points = torch.tensor([[0.5, -0.7], [1.0, 0.9], [2.0, 0.6]], dtype=torch.float64)
+    whole = columns_of(network, points)
+    network.end_window(-1.0, 1.0)
+    (kept,) = network.past
+    assert isinstance(kept, Mlp)
+    assert kept.inputs.half_range[1] == 1.0
+    assert network.ends == [1.0]
+    torch.testing.assert_close(columns_of(kept, points), whole, rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(columns_of(network, points), whole, rtol=0, atol=0)
+
+
+def columns_of(network: Mlp, points: torch.Tensor) -> torch.Tensor:
+    orders = [(0, 0), (1, 1), (0, 2)]
+    return torch.stack([features(network, points, orders)[alpha] for alpha in orders])
+
+
 @pytest.mark.parametrize("engine", ["nested", "taylor", "auto"])
 def test_operators_in_windows(engine: str) -> None:
     network = network_of(1)
     network.use_window(1, -1.0, 1.0)
-    network.end_window()
+    network.end_window(-1.0, 1.0)
     network.use_window(1, 1.0, 3.0)
     points = torch.tensor([[0.5, -0.7], [2.0, 2.0]], dtype=torch.float64)
     wave = Operator(value=Field("wave", ()), unknown="u", orders=((2, 0), (0, 1)), coefficients="c")
@@ -163,6 +190,24 @@ def test_operators_in_windows(engine: str) -> None:
     torch.testing.assert_close(
         solved[wave.value], sum(c * single[part] for c, part in zip(rows, parts, strict=True))
     )
+
+
+@pytest.mark.parametrize("m", [40, 290, 1300], ids=["few", "as many", "by halves"])
+def test_the_factor_of_all_rows(m: int) -> None:
+    """AᵀA = RᵀR, of rows that come in blocks; joined with a triangle of damping it solves."""
+    random = torch.Generator().manual_seed(0)
+    rows = torch.randn(m, 290, dtype=torch.float64, generator=random)
+    right = torch.randn(m, dtype=torch.float64, generator=random)
+    triangle = Triangle(290)
+    for part in (slice(0, 30), slice(30, m)):
+        triangle.add(rows[part], right[part])
+    factor = triangle.factor()
+    both = torch.cat([rows, right[:, None]], 1)
+    torch.testing.assert_close(factor.T @ factor, both.T @ both, rtol=1e-12, atol=1e-9)
+    assert not factor.tril(-1).any()
+    damping = 0.1 * float(rows.norm())
+    normal = rows.T @ rows + damping**2 * torch.eye(290, dtype=torch.float64)
+    torch.testing.assert_close(triangle.solve(0.1), torch.linalg.solve(normal, rows.T @ right))
 
 
 def test_a_linear_equation_to_ten_digits() -> None:

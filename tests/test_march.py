@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from laaf_cli.training.least_squares.march import LOOSER, LOOSEST, March, Move
+from laaf_cli.training.least_squares.march import LOOSER, LOOSEST, OVERLAP, March, Move
 
 
 def march(n_windows: int | None = None, dimension: int = 2) -> March:
@@ -25,6 +25,16 @@ def test_equal_windows() -> None:
     assert ends == [12.0, 14.0, 16.0, 18.0]
     made.go_on(2.0)
     assert (made.start, made.end, made.worst) == (16.0, 18.0, 2.0)
+
+
+def test_windows_reach_beyond_what_is_kept_of_them() -> None:
+    """Up to the last time; where their number is given they do not."""
+    made = march()
+    made.begin(1e-2)
+    assert made.reach == 14 + OVERLAP * 4
+    made.go_on(1e-7)
+    assert (made.start, made.reach) == (14.0, 18.0)
+    assert march(n_windows=4).reach == 12.0
 
 
 def test_a_window_is_halved_while_it_helps() -> None:

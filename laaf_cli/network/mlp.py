@@ -114,13 +114,33 @@ class Mlp(nn.Module):
         self.time_axis = axis
         self.ends[len(self.past) :] = [end]
 
-    def end_window(self) -> None:
-        """Keeps the network as it is for its window, so that it may become that of the next."""
+    def end_window(self, start: float, end: float) -> None:
+        """Keeps the network as it is from the start of its window to some time in it, so that it
+        may become that of the next, which begins there.
+        """
         past, ends = self.past, self.ends
         self.past, self.ends = nn.ModuleList(), []
         finished = copy.deepcopy(self)
         self.past, self.ends = past, ends
-        self.past.append(finished.requires_grad_(False))
+        finished.requires_grad_(False)
+        if end < ends[-1]:
+            finished._shorten(start, end)
+        self.ends[len(self.past)] = end
+        self.past.append(finished)
+
+    @torch.no_grad()
+    def _shorten(self, start: float, end: float) -> None:
+        """Is the same function, with its inputs scaled to this range of time."""
+        inputs, axis = self.inputs, self.time_axis
+        center, half_range = float(inputs.center[axis]), float(inputs.half_range[axis])
+        inputs.rescale(axis, start, end)
+        ratio = float(inputs.half_range[axis]) / half_range
+        weight, column = self.weights[0], inputs.axes.index(axis)
+        self.biases[0] += weight[:, column] * ((float(inputs.center[axis]) - center) / half_range)
+        weight[:, column] *= ratio
+        for i, kink in enumerate(inputs.kinks):
+            if kink.axis == axis:
+                weight[:, inputs.first_kink + i] *= ratio**kink.order
 
     def use_whole(self, axis: int, start: float, end: float) -> None:
         """Is the one network of all times from now on."""

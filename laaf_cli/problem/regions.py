@@ -87,11 +87,12 @@ EvaluateReference = Callable[[Array], Mapping[str, Array]]
 
 class Extent(Enum):
     """How far a region reaches along an axis: over all of it, so that it has its part of every
-    range; its lower end alone; or something else.
+    range; its lower end alone; one place inside, which is of one range; or something else.
     """
 
     WHOLE = "whole"
     START = "start"
+    INSIDE = "inside"
     OTHER = "other"
 
 

@@ -27,6 +27,7 @@ from laaf_cli.problem import (
     carried_kinks,
     python_functions,
     similarity_variables,
+    with_interfaces,
 )
 from laaf_cli.references import (
     AUTO,
@@ -389,11 +390,14 @@ def plan_one(
     if faults:
         raise UnfitError(faults)
     name = Path(text.name).stem
+    kinks = make_kinks(spec, problem.domain)
     plan = Plan(
         name=name,
         text=text,
         spec=spec,
-        problem=problem,
+        problem=with_interfaces(
+            problem, [(kink.axis, kink.place, kink.order) for kink in kinks if not kink.is_carried]
+        ),
         reference=reference,
         engine_name=derivatives,
         max_seconds=max_seconds,

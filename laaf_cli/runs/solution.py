@@ -396,7 +396,7 @@ def load_network(path: Path, network: Mlp, parameters: NetworkParameters, domain
         for part, start, end in zip(parameters.past, starts, ends, strict=False):
             network.use_window(axis, start, end)
             load_parameters(path, network, part)
-            network.end_window()
+            network.end_window(start, end)
         network.use_window(axis, starts[-2], ends[-1])
     load_parameters(path, network, parameters)
 

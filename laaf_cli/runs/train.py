@@ -259,7 +259,10 @@ def _estimated(
     residual = result.estimate
     if math.isnan(residual):
         return replace(result, estimate=relative_residual(objective, N_ESTIMATED))
-    second = second_solution(objective, residual) if math.isfinite(residual) else None
+    overlaps = plan.phases[0].windows is None
+    second = None
+    if math.isfinite(residual):
+        second = second_solution(objective, residual, overlaps=overlaps)
     if second is None:
         return result
     problem = plan.problem

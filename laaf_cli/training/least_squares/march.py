@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
 
+OVERLAP = 0.15
+"""By which fraction windows are solved longer than they are kept: the derivatives that the next one
+begins with are least certain at the end.
+"""
+
 MAX_HALVINGS, MANY_HALVINGS, MAX_FUTILE = 30, {1: 30}, {1: 10}
 """How often a window is halved; how often while nothing is solved in it, by the number of
 coordinates, 6 for more than one, where windows take longer; how often without a residual much
@@ -115,6 +120,13 @@ class March:
     def length(self) -> float:
         """The length of the present window, in the units of time of the problem."""
         return self.end - self.start
+
+    @property
+    def reach(self) -> float:
+        """The time up to which the present window is solved; as far as it is kept where their
+        number is given.
+        """
+        return min(self.end + OVERLAP * self.length, self.last) if self.can_halve else self.end
 
     @property
     def is_whole(self) -> bool:

@@ -14,6 +14,7 @@ from laaf_cli.expression import Call, Field, Symbol
 from laaf_cli.network.mlp import Mlp
 from laaf_cli.network.similarity import SimilarityVariable
 from laaf_cli.problem import (
+    Across,
     Domain,
     Extent,
     IntegralOver,
@@ -115,7 +116,8 @@ def sites(
     shared: dict[str, tuple[PointSet, list[Term]]] = {}
     for term in problem.trained_terms:
         is_start = axis is not None and term.region.extent(axis) is Extent.START
-        if is_start and window.values is not None:
+        is_outside = isinstance(term.region, Across) and not term.region.is_in(domain)
+        if is_outside or (is_start and window.values is not None):
             continue
         if term.stream not in shared:
             n = interior

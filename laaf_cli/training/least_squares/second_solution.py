@@ -16,6 +16,7 @@ from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import Domain, PointSet
 from laaf_cli.seeds import random_stream
 from laaf_cli.training.least_squares.gauss_newton import GaussNewton
+from laaf_cli.training.least_squares.march import OVERLAP
 from laaf_cli.training.least_squares.points import (
     Window,
     between,
@@ -60,7 +61,9 @@ class SecondSolution:
 
 @torch.no_grad()
 @few_threads()
-def second_solution(objective: Objective, residual: float) -> SecondSolution | None:
+def second_solution(
+    objective: Objective, residual: float, *, overlaps: bool = True
+) -> SecondSolution | None:
     """Solves by least squares a second time what the network of an objective solves, in the same
     windows of time one after another: every neuron moved by about its own width, at other points,
     from a random half of the observations.
@@ -69,6 +72,7 @@ def second_solution(objective: Objective, residual: float) -> SecondSolution | N
 
     Args:
         residual: the largest relative residual of the first solution.
+        overlaps: whether its windows were solved for longer than they are kept.
 
     Returns:
         None where no step leads away from the first.
@@ -81,7 +85,10 @@ def second_solution(objective: Objective, residual: float) -> SecondSolution | N
     solved: list[Mlp] = []
     is_other, of_zero = False, dict[str, float]()
     for k, first in enumerate(network.networks):
-        part = between(domain, start, network.ends[k]) if network.past else domain
+        part = domain
+        if axis is not None and network.past:
+            longer = (1 + OVERLAP * overlaps) * (network.ends[k] - start)
+            part = between(domain, start, min(start + longer, domain.upper[axis]))
         second = _moved(first, random)
         solver = _solve(objective, first, second, part, solved[-1:], observed, residual, random)
         is_other |= solver.steps > 0

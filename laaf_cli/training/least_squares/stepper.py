@@ -211,8 +211,8 @@ class LeastSquares(Stepper):
 
     @property
     def _domain(self) -> Domain:
-        """That of the present window."""
-        return between(self.problem.domain, self.march.start, self.march.end)
+        """That in which the present window is solved."""
+        return between(self.problem.domain, self.march.start, self.march.reach)
 
     def _random(self, purpose: str) -> np.random.Generator:
         return random_stream(self.objective.seed, "least-squares", purpose, f"{self.march.start!r}")
@@ -308,7 +308,7 @@ class LeastSquares(Stepper):
     def _cut(self) -> None:
         """Makes the network that of the window."""
         axis = self.problem.domain.time_axis
-        window = self.march.start, self.march.end
+        window = self.march.start, self.march.reach
         if axis is None or not self.can_cut or window == self.cut:
             return
         use = self.network.use_whole if self.march.is_whole else self.network.use_window
@@ -537,7 +537,7 @@ class LeastSquares(Stepper):
         is_over, length = self.march.is_over, self.march.length
         if not is_over:
             self._note_spreads()
-            self.network.end_window()
+            self.network.end_window(self.march.start, self.march.end)
         self.march.go_on(residual)
         if is_over:
             self.is_finished = True
