@@ -9,7 +9,7 @@ from enum import Enum
 
 OVERLAP = 0.15
 """By which fraction windows are solved longer than they are kept: the derivatives that the next one
-begins with are least certain at the end.
+begins with are the most uncertain at the end.
 """
 
 MAX_HALVINGS, MANY_HALVINGS, MAX_FUTILE = 30, {1: 30}, {1: 10}
