@@ -168,6 +168,7 @@ class Plan(AnyPlan):
                 n_kept=self.spec.width_before(i) if i else 0,
                 windows=phase.windows if len(self.spec.training) == 1 else 1,
                 goal=phase.goal or DEFAULT_GOAL,
+                error=self.goal,
             )
             for i, phase in enumerate(self.spec.training)
         ]

@@ -13,6 +13,9 @@ DEFAULT_LEARNING_RATE = 1e-3
 
 DEFAULT_GOAL = 1e-7
 
+SHARE_OF_GOAL = 1e-2
+"""The residual in windows of time for an error: those that one hands on add up, and grow."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LearningRate:
@@ -81,6 +84,13 @@ class TrainingPhase:
     """The number of windows of time; None for as many as it takes."""
     goal: float = DEFAULT_GOAL
     """The relative residual at which the problem counts as solved."""
+    error: float = 0.0
+    """The relative error that is asked for; 0 where none is."""
+
+    @property
+    def leniency(self) -> float:
+        """The multiple of the goal that does in windows of time, as many as it takes."""
+        return max(1.0, SHARE_OF_GOAL * self.error / self.goal)
 
     def rate(self, i: int) -> float:
         """The learning rate at an iteration of the phase, from 0."""

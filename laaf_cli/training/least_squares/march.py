@@ -55,7 +55,7 @@ come below to be kept although it misses the goal, as where data at the start do
 """
 
 
-GIVEN = ("first", "last", "goal", "dimension", "n_windows")
+GIVEN = ("first", "last", "goal", "dimension", "n_windows", "enough")
 
 
 class Move(Enum):
@@ -79,6 +79,10 @@ class March:
     """The number of coordinates."""
     n_windows: int | None
     """The number of equal windows; None for as many as it takes."""
+    enough: float = 1.0
+    """The multiple of the goal that is aimed at from the first window on, if space is one of the
+    coordinates.
+    """
     start: float = math.nan
     """Where the present window begins."""
     end: float = math.nan
@@ -213,6 +217,8 @@ class March:
         self.whole = self.before = residual
         self.first_share = self.share
         self.end = self.start + self.length / 2
+        if self.dimension > 1:
+            self.leniency = self.enough
 
     def judge(self, residual: float, *, has_more: bool) -> Move:
         """What follows a window with this residual.

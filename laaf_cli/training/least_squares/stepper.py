@@ -113,6 +113,7 @@ class LeastSquares(Stepper):
             goal=self.goal,
             dimension=self.problem.domain.dimension,
             n_windows=phase.windows if self.can_cut else 1,
+            enough=phase.leniency,
         )
         self.cut = ends
         # Of one hidden layer along each coordinate; of what deeper ones see, one for all.
