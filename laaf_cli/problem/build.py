@@ -99,7 +99,14 @@ def build(
         return spec, problem
     text = replace(loaded.text, content=spec.model_dump_json(exclude_unset=True), keys=())
     spec, rewritten = build(load(text), choices, functions)
-    return spec, replace(rewritten, fluxes=fluxes, left=problem.left, balances=problem.balances)
+    # Warnings speak of what was written: a flux takes conditions from the unknowns in it.
+    return spec, replace(
+        rewritten,
+        fluxes=fluxes,
+        left=problem.left,
+        balances=problem.balances,
+        warnings=problem.warnings,
+    )
 
 
 def build_form(spec: RunSpec, domain: Domain) -> tuple[Domain, Ansatz]:
