@@ -17,10 +17,12 @@ import laaf_cli
 from laaf_cli.errors import ExitCode, SpecError
 from laaf_cli.problem import grid_points
 from laaf_cli.runs.finished import FinishedRun
+from laaf_cli.runs.lifecycle import read_past
 from laaf_cli.runs.plan import OtherMethod, Plan
 from laaf_cli.runs.progress import Progress
 from laaf_cli.runs.recipes import DEFAULT_SECONDS
 from laaf_cli.runs.record import SolveResult
+from laaf_cli.runs.resume.resumption import EquationResumeOptions, resume
 from laaf_cli.runs.train import execute
 from laaf_cli.training import Trainer
 from laaf_cli.training.least_squares.stepper import LeastSquares
@@ -271,3 +273,17 @@ def test_a_goal_that_is_not_met_is_an_error(
     assert bad.code == ExitCode.BOUND_EXCEEDED
     assert "not solved to the goal: " in bad.err
     assert (tmp_path / "bad.h5").exists()
+    resumed = laaf("resume", "bad.h5", "-i", "2")
+    assert resumed.code == 0
+    assert "not solved to the goal: " in resumed.err
+
+
+@pytest.mark.parametrize(("goal", "kept"), [(9.0, 0.0), (1e-9, 1e-9)])
+def test_a_goal_counts_in_a_resumed_training_until_it_is_met(
+    tmp_path: Path, goal: float, kept: float
+) -> None:
+    path = tmp_path / "run.h5"
+    execute(aiming(goal, SMOOTH, "training=[{optimizer: adam, iterations: 3}]")).save(path)
+    past = read_past(path)
+    assert past.attributes["goal"] == goal
+    assert resume(past, EquationResumeOptions(iterations=2)).plan.goal == kept

@@ -193,6 +193,10 @@ def test_problems_are_listed_and_printed(laaf: Laaf, snapshot: SnapshotAssertion
 def test_exit_codes(laaf: Laaf) -> None:
     Path("bad.yaml").write_text("unknowns: u\n")
     assert laaf("solve", "bad.yaml").code == ExitCode.SPEC
+    mine = laaf("solve", "paper/burgers", *QUICK, "-o", "bad.yaml", "--overwrite")
+    assert mine.code == ExitCode.USAGE
+    assert mine.err.endswith("not a run file of laaf, so it is not replaced; name another path\n")
+    assert Path("bad.yaml").read_text() == "unknowns: u\n"
     assert laaf("solve", "none.yaml").code == ExitCode.USAGE
     assert laaf("solve", "paper/burgers", "--activation", "laaf").code == ExitCode.USAGE
     assert laaf("solve", "paper/burgers", "--no-such-option").code == ExitCode.USAGE

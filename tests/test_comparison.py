@@ -357,6 +357,18 @@ def test_runs_of_different_problems_do_not_rank(
     assert mixed.flags == ()
 
 
+def test_the_two_best_of_several_are_a_choice_among_all_pairs(
+    finished: Mapping[str, FinishedRun], tmp_path: Path
+) -> None:
+    errors = {
+        name: [error + 0.001 * i for i in range(6)]
+        for name, error in (("fixed", 0.1), ("GAAF", 0.2), ("L-LAAF", 0.3))
+    }
+    (text,) = compare(write_errors(tmp_path, finished, errors)).sentences
+    assert "The data do not distinguish fixed from GAAF: " in text
+    assert text.endswith("6 pairs cannot show a difference at 5 %, 7 can with 3 comparisons.")
+
+
 def test_baseline_by_kind_label_or_file(
     finished: Mapping[str, FinishedRun], tmp_path: Path
 ) -> None:

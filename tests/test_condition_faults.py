@@ -68,6 +68,13 @@ equations: {rod: u_xx = q}
 conditions: {walls: {where: boundary, equation: u = 0}}
 -- 3:1 equations
 
+== a number as an unknown
+coordinates: {x: [0, 1]}
+unknowns: [u, q]
+equations: {mode: u_xx = q*u}
+conditions: {walls: {where: boundary, equation: u = 0}, size: {integral: u**2, equals: 1}}
+-- 3:1 equations
+
 == a pressure without a level
 coordinates: {x: [0, 1], y: [0, 1], t: [0, 1]}
 unknowns: [u, v, p]

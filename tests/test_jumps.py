@@ -72,6 +72,21 @@ def test_the_rest_of_a_spec_follows() -> None:
     assert values["flux1"] == pytest.approx([1.0, 1.0], abs=1e-15)
 
 
+def test_warnings_speak_of_what_was_written() -> None:
+    """The flux is of second order, and w has all conditions of both."""
+    beam = """
+coordinates: {x: [0, 1]}
+unknowns: [w]
+equations: {bending: "D(where(x < 0.4, 1, 5)*w_xx, x, x) = 1"}
+conditions:
+  clamped: {where: x = 0, equation: [w = 0, w_x = 0]}
+  held: {where: x = 1, equation: [w = 0, w_xx = 0]}
+"""
+    assert plan_of(beam).problem.warnings == ()
+    (warning,) = plan_of(beam, "conditions.held.equation=[w = 0]").problem.warnings
+    assert warning == "Only 3 boundary conditions in x: order 4 needs 4."
+
+
 REFUSED = {
     "no flux": ("u_xx = D(where(x < 0.4, 1, 5), x)", "the jump of 'where' in equation 'rod' is lost when it is differentiated"),
     "factors that differ": ("D(sign(x - 0.3)*u_x, x) + u*D(sign(x - 0.4)*u_x, x) = 0", "several terms of equation 'rod' differentiate jumps along the same coordinate"),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import Laaf
 from report_pages import HEAT, TITLE, write_runs
@@ -17,9 +18,10 @@ from laaf_cli.expression import mathml
 from laaf_cli.report.figures import RunData
 from laaf_cli.report.page import write_page
 from laaf_cli.report.page.document import Still
-from laaf_cli.report.page.plots import MAX_VALUES, moments_of
+from laaf_cli.report.page.plots import MAX_VALUES, make_plot, moments_of, name_ticks
 from laaf_cli.report.page.run_page import make_verdict
 from laaf_cli.report.run_report import RunReport
+from laaf_cli.runfile.learned_constants import EstimatedConstant
 from laaf_cli.runfile.record import GridFields
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -68,7 +70,7 @@ def test_the_page_of_a_run_says_the_error_first_and_all_else(one: str) -> None:
     places = [text.index(f" {heading} ", verdict) for heading in order]
     assert places == sorted(places)
     for said in ("closed form of the spec", "Its own error", "at held-out points", "layer 2", "neurons that grew most",
-                 "equation: [u = x, v = 0]", "spec.yaml', set={'seed': '0'})"):  # fmt: skip
+                 "equation: [u = x, v = 0]", "spec.yaml', set={'seed': '0'}, output='nlaaf-0-again.h5')"):  # fmt: skip
         assert said in text, said
 
 
@@ -173,6 +175,27 @@ def test_the_verdict_says_of_the_goal_what_the_training_said(
     assert (verdict.state, verdict.headline) == (state, headline)
 
 
+def test_what_learned_constants_came_to_is_said_first(runs: dict[str, Path]) -> None:
+    found = EstimatedConstant(
+        start=1, lower=0, upper=1, value=0.21, mean=0.21, deviation=0, drift=0, truth=0.2,
+        interval=None, no_interval="",
+    )  # fmt: skip
+    report = replace(RunReport.read(runs["nlaaf-0"]), constants={"k": found})
+    (said,) = [text for text in make_verdict(report).texts if "Found" in text]
+    assert said == "Found: k = 0.21; its truth is 0.2, so the relative error is 5.0e-02."
+
+
+@pytest.mark.parametrize(
+    ("values", "n_ticks"), [([0.02, 1.5], 18), ([1e-6, 1.0], 0), ([1.0, 1.2], 0), ([0.0], 0)]
+)
+def test_short_log_axes_have_ticks_of_a_log_scale(values: list[float], n_ticks: int) -> None:
+    plot = make_plot("x", "y", y_axis_type="log")
+    name_ticks(plot.yaxis, np.array(values))
+    ticks = getattr(plot.yaxis.ticker, "ticks", [])
+    assert len(ticks) == n_ticks
+    assert set(ticks) >= ({0.02, 0.05, 0.1, 1.0} if n_ticks else set())
+
+
 def test_without_a_reference_the_error_is_not_known(runs: dict[str, Path]) -> None:
     verdict = make_verdict(RunReport.read(runs["bare"]))
     assert (verdict.state, verdict.headline) == ("open", "How wrong this is, is not known")
@@ -198,7 +221,7 @@ def test_several_runs_become_claims_and_tables(
     assert done.code == ExitCode.RUN_FILE
     assert "written: " in done.err
     text = Content(page.read_text(encoding="utf-8")).text
-    for said in ("0 of 1 differences are shown; missing runs: 1", "beats", "not shown", "slopes.kind",
+    for said in ("No method is shown to be better, of 1 pair of methods; missing runs: 1", "beats", "not shown", "slopes.kind",
                  "completed", "broken.h5"):  # fmt: skip
         assert said in text, said
 
@@ -207,15 +230,17 @@ def test_a_run_of_images_shows_its_mistakes(tmp_path: Path, laaf: Laaf) -> None:
     page = tmp_path / "images.html"
     assert laaf("report", GOLDEN / "image-run-format-7.h5", "-o", page).code == 0
     text = Content(page.read_text(encoding="utf-8")).text
-    for said in ("of 6 test images are classified wrongly", "taken for", "laaf classify "):
+    for said in ("of 6 test images are classified wrongly", "by the most frequent class: ", "taken for",
+                 "laaf classify "):  # fmt: skip
         assert said in text, said
 
 
-@pytest.mark.parametrize("name", ["page.pdf", "page", "folder.html"])
+@pytest.mark.parametrize("name", ["page.pdf", "page", "folder.html", "mine.html"])
 def test_a_page_goes_into_an_html_file(
     runs: dict[str, Path], tmp_path: Path, laaf: Laaf, name: str
 ) -> None:
     (tmp_path / "folder.html").mkdir()
+    (tmp_path / "mine.html").write_text("<!DOCTYPE html>", encoding="utf-8")
     done = laaf("report", runs["bare"], "-o", tmp_path / name)
     assert done.code == ExitCode.USAGE
     assert name in done.err
@@ -236,7 +261,7 @@ def test_solve_and_sweep_write_a_page(
     page = ("--quiet", "--report", "page.html")
     assert laaf("solve", "heat.yaml", "-o", "one.h5", "--max-seconds", 9, *page).code == 0
     text = Content(Path("page.html").read_text(encoding="utf-8")).text
-    assert re.search(r"laaf solve \S*heat.yaml --max-seconds 9 ", text)
+    assert re.search(r"laaf solve \S*heat.yaml --max-seconds 9 --output one-again.h5 ", text)
     assert laaf("sweep", "heat.yaml", "--seeds", 2, *page).code == 0
     assert "2 runs compared" in Path("page.html").read_text(encoding="utf-8")
 

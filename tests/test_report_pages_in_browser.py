@@ -153,7 +153,7 @@ def test_tables_sort_and_filter(opened: Open) -> None:
     section = page.locator("section", has=page.get_by_role("heading", name="Every run"))
     rows = section.locator("tbody tr:visible")
     assert rows.count() == 4
-    errors = section.locator("tbody tr td:nth-child(5)")
+    errors = section.locator("tbody tr td:nth-child(3)")
     section.get_by_role("button", name="error").click()
     shown = [float(text) for text in errors.all_inner_texts()]
     assert shown == sorted(shown)
@@ -172,6 +172,24 @@ def test_dark_mode_is_dark_and_its_plots_are_legible(opened: Open) -> None:
     ink = """[...Bokeh.documents[0].all_models].filter((m) => m.type === "LinearAxis")
         .map((m) => m.major_label_text_color?.value ?? m.major_label_text_color)"""
     assert set(page.evaluate(ink)) == {"#e8e8e8"}
+    dots = """[...Bokeh.documents[0].all_models].filter((m) => m.type === "Scatter")
+        .map((m) => m.line_color?.value ?? m.line_color)"""
+    for scheme, shown, hidden in (("dark", "#e8e8e8", "#000000"), ("light", "#000000", "#e8e8e8")):
+        page = opened("comparison", color_scheme=scheme)
+        page.wait_for_function(f"{dots}.includes('{shown}') && !{dots}.includes('{hidden}')")
+
+
+@pytest.mark.parametrize("font", ["sans-serif", "DejaVu Math TeX Gyre"])
+def test_subscripts_stand_below_the_line(opened: Open, font: str) -> None:
+    page = opened("run")
+    page.add_style_tag(content=f"math, msub > * {{ font-family: {font!r} }}")
+    drops = """[...document.querySelectorAll("msub")].map((m) => {
+        const [base, below] = [m.children[0], m.children[1].firstChild].map((part) =>
+            part.getBoundingClientRect());
+        return (below.bottom - base.bottom) / base.height; })"""
+    found = page.evaluate(drops)
+    assert min(found) > 0.15
+    assert max(found) < 0.6
 
 
 def test_without_scripts_there_are_pictures_and_tables(

@@ -208,7 +208,9 @@ def heat(start: str, left: str, right: str, equation: str = "u_t = k*u_xx") -> s
             heat("u = 0", "u_x = 0", "u_x = where(t > 1.25 and t < 1.5, 0, 1)"),
             {"x": [(2, 0.5, 0), (2, 0.5, 0, 1.25), (2, 0.5, 0, 1.5)]},
         ),
-        # Nothing diffuses, or in another way.
+        # Nothing diffuses, at the edge of what diffuses by its own value but for rounding, or in
+        # another way.
+        (heat("u = max(1 - 5*(x - 1)**2, 0)", "u = 0", "u = 0", "u_t = D(u*u_x, x)"), {}),
         (heat("u = 0", "u = 1", "u_n = 0", "u_t = (x - x)*u_xx + k*x*u_xx"), {}),
         (heat("u = 0", "u = 1", "u = 0", "u_t = -u_xxxx + u_xx"), {}),
         (heat("u = 0", "u = 1", "u = 0", "u_tt = u_xx"), {}),

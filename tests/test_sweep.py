@@ -274,6 +274,10 @@ def test_a_file_that_holds_another_run_is_not_replaced(laaf: Laaf, spec: Path) -
     assert target.read_bytes() == before
     target.write_text("nonsense")
     assert laaf("sweep", spec, "--seeds", "1").code == 4
+    assert "is not replaced" in laaf("sweep", spec, "--seeds", "1", "--overwrite").err
+    assert target.read_text() == "nonsense"
+    target.write_bytes(before[:1000])
+    assert laaf("sweep", spec, "--seeds", "1").code == 4
     assert laaf("sweep", spec, "--seeds", "1", "--overwrite", "--quiet").code == 0
     with RunFile(target) as run:
         assert run.attributes["iterations"] == 30

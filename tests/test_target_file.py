@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -18,6 +19,9 @@ import pytest
 from laaf_cli.errors import UsageError
 from laaf_cli.files.atomic import replacing
 from laaf_cli.files.lock import claimed
+from laaf_cli.files.target import FileKind, check_target
+from laaf_cli.report.page.write import PAGE
+from laaf_cli.runfile.seal import RUN_FILE
 
 HOLD = """
 import sys
@@ -235,6 +239,22 @@ def test_files_of_others_are_left(path: Path) -> None:
     with claimed(path):
         pass
     assert names(path.parent) == foreign | {".run.h5-76543210.part"}
+
+
+# Nothing but what is of the same kind is replaced
+
+
+@pytest.mark.parametrize("kind", [RUN_FILE, PAGE])
+@pytest.mark.parametrize("head", [b"title: mine\n", b"\x89HDF\r\n\x1a\n"])
+def test_a_file_of_another_kind_is_left(path: Path, kind: FileKind, head: bytes) -> None:
+    path.write_bytes(head)
+    expected = f"{path} is there and not {kind.name}, so it is not replaced; name another path"
+    with pytest.raises(UsageError, match=f"^{re.escape(expected)}$"):
+        check_target(path, overwrite=True, kind=kind)
+    path.write_bytes(b"\0" + kind.mark + head)
+    check_target(path, overwrite=True, kind=kind)
+    path.write_bytes(b"")
+    check_target(path, overwrite=True, kind=kind)
 
 
 # Whole or not at all

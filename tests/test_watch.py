@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,12 @@ def test_the_page_follows_checkpoints_until_ctrl_c(
         elif len(seen) == 3:
             shutil.copy(GOLDEN / "run-format-6.h5", folder / "b.h5")
         else:
+            monkeypatch.setattr(Still, "address", property(press_again))
             raise KeyboardInterrupt
+
+    def press_again(_picture: Still) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return "data:,"
 
     monkeypatch.setattr("time.sleep", sleep)
     done = laaf("watch", folder, "--output", page, "--every", 3)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from laaf_cli.cli import console, options
 
 if TYPE_CHECKING:
-    from laaf_cli.runfile.record import SpecSource
+    from laaf_cli.runfile import AnyRunFile
 
 
 def report(
@@ -51,13 +51,15 @@ def write(
         raise RunFileError("\n".join(unreadable))
 
 
-def command_line(command: str, source: SpecSource, settings: Mapping[str, Any]) -> str:
+def command_line(command: str, file: AnyRunFile) -> str:
     """What repeats a run, as it is typed."""
+    from laaf_cli.report.page import bounds_of, next_name
     from laaf_cli.spec import bundled
 
+    source = file.source()
     words = ["laaf", command, bundled.name_of(source.path) or source.path]
     for path, value in source.overrides:
         words += ["--set", f"{path}={value}"]
-    if seconds := settings.get("max_seconds"):
-        words += ["--max-seconds", f"{seconds:g}"]
-    return shlex.join(words)
+    for name, bound in bounds_of(file).items():
+        words += [f"--{name.replace('_', '-')}", f"{bound:g}"]
+    return shlex.join([*words, "--output", next_name(file.path)])

@@ -151,7 +151,8 @@ def resume(
                 quiet=quiet,
             )
         if is_first:
-            one_run.report(finished, max_error, quiet=quiet, json=json)
+            goal = resumption.plan.goal
+            one_run.report(finished, max_error, quiet=quiet, json=json, goal=goal)
 
 
 def _announce(resumption: Resumption[Any, Any]) -> None:

@@ -6,6 +6,7 @@ the watching ends.
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -63,9 +64,14 @@ def watch(
             said = news
             time.sleep(every)
     except KeyboardInterrupt:
-        if shown:  # a page that nobody renews reloads no more
-            paths = [path for path, *_ in _newest(runs)]
-            write_page(paths, output, repeat=report.command_line, reload_s=0)
+        # A page that nobody renews reloads no more, however often Ctrl-C is pressed.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            if shown:
+                paths = [path for path, *_ in _newest(runs)]
+                write_page(paths, output, repeat=report.command_line, reload_s=0)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def _newest(runs: Sequence[Path]) -> Iterator[tuple[Path, int, int]]:

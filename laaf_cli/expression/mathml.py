@@ -155,4 +155,4 @@ def _sign(name: str, right: Node) -> str:
     first = right
     while isinstance(first, Call) and first.function in ("*", "/", "**"):
         first = first.arguments[0]
-    return f"<mo>{'·' if isinstance(first, Number) else '&#x2062;'}</mo>"
+    return "<mo>·</mo>" if isinstance(first, Number) else '<mo rspace="0.1em">&#x2062;</mo>'

@@ -296,7 +296,8 @@ def _check_function(node: Call, scope: Scope) -> None:
         raise fault(
             f"'{name}' is an unknown, not a function",
             name_span,
-            f"Write {name}; a product is written with '*'.",
+            f"Write {name}, and where it holds in the 'where' of a condition; a product is written "
+            "with '*'.",
         )
     if (
         name in scope.coordinates

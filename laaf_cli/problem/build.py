@@ -99,6 +99,7 @@ def build(
         return spec, problem
     text = replace(loaded.text, content=spec.model_dump_json(exclude_unset=True), keys=())
     spec, rewritten = build(load(text), choices, functions)
+    # Warnings speak of what was written: a flux takes conditions from the unknowns in it.
     return spec, replace(
         rewritten,
         fluxes=fluxes,

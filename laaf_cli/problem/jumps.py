@@ -346,7 +346,7 @@ def bends(problem: Problem) -> dict[str, list[tuple[float, int]]]:
                     continue
                 (name,) = names
                 axis = domain.coordinates.index(name)
-                order = 1 if is_flux else max(field.orders[axis] for field in fields(tree))
+                order = max(max(field.orders[axis] for field in fields(tree)), int(is_flux))
                 if axis in domain.periodic or order == 0:
                     continue
                 known = places_of.setdefault(name, {})

@@ -20,6 +20,11 @@ MOST = 6
 ALIKE = 4.0
 """The ratio of diffusivities up to which one variable does for both."""
 
+STAYS = 1e-6
+"""What spreads by less than this in all of the time, relative to the range, keeps its place: a
+diffusivity that is 0 there, but for rounding.
+"""
+
 
 def similarity_variables(problem: Problem) -> dict[str, list[tuple[float, ...]]]:
     """By coordinate, the places of disagreements, jumps and bends at the start, with the
@@ -53,8 +58,10 @@ class _Spread:
         """The place, the diffusivity, the velocity and, where it is not the start, the time of each
         variable along an axis.
         """
+        domain = self.start.domain
+        width, duration = (domain.upper[k] - domain.lower[k] for k in (axis, self.start.time))
         for place, is_upper, times in self.start.places(axis):
-            last = 0.0
+            last = (STAYS * width) ** 2 / duration
             for diffusivity, velocity in sorted(
                 self.spreads(axis, place, is_upper), key=lambda pair: abs(pair[0])
             ):

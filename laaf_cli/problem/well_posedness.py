@@ -47,8 +47,13 @@ def check_well_posedness(reader: Reader, terms: Sequence[Term]) -> tuple[str, ..
         if not reader.spec.learn and len(equations) >= len(reader.scope.unknowns):
             _check_too_many(reader, equations, faces, axis)
     if not reader.faults:
+        # Where there is one coordinate, all but observations are numbers, which find no function.
+        is_number = reader.domain.dimension == 1 and not reader.has_own_form
+        is_observed = any(term.region.is_observed for term in terms)
+        if not has_more or (is_number and not is_observed):
+            _check_unknowns(reader, equations)
         if not has_more:
-            _check_found(reader, equations)
+            _check_learned(reader)
         _check_levels(reader, equations, terms)
     return tuple(warnings)
 
@@ -176,16 +181,23 @@ def _has_more(
     return count > allowed or any(term.region.is_part_of_faces for term, _ in held)
 
 
-def _check_found(reader: Reader, equations: Sequence[Term]) -> None:
-    """Notes learned constants, and unknowns beyond the equations, as faults: all conditions are
-    taken by the orders of the equations.
-    """
+def _check_unknowns(reader: Reader, equations: Sequence[Term]) -> None:
+    """Notes unknowns beyond the equations, which nothing else finds, as a fault."""
     n_unknowns, n_equations = len(reader.scope.unknowns), len(equations)
     if n_equations < n_unknowns:
         plural = "s" * (n_equations != 1)
         what = f"{n_equations} equation{plural} for {n_unknowns} unknowns, and no data"
-        hint = "Add an equation, or what was measured: data: {file: FILE}."
+        hint = (
+            "Add an equation, or what was measured: data: {file: FILE}. An unknown number is a "
+            "learned constant: learn: {k: {start: 1}}."
+        )
         reader.fault(("equations",), what, hint, True)
+
+
+def _check_learned(reader: Reader) -> None:
+    """Notes learned constants as faults: all conditions are taken by the orders of the
+    equations.
+    """
     for name in reader.spec.learn:
         what = f"nothing determines the learned constant '{name}'"
         hint = (

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ class MethodComparison:
     @property
     def sentences(self) -> list[str]:
         """What the data support: each method against the baseline, or else the two smallest medians
-        against each other.
+        against each other, which are the choice of all pairs.
         """
         if self.pairs:
             return [
@@ -140,16 +141,13 @@ class MethodComparison:
             ]
         sentences = []
         for problem in self.problems:
-            known = [
-                group
-                for group in self.groups
-                if group.problem == problem and not math.isnan(group.error.median)
-            ]
-            ranked = sorted(known, key=lambda group: group.error.median)
-            if len(ranked) < 2:
+            inside = [group for group in self.groups if group.problem == problem]
+            ranked = sorted(inside, key=SORTS["error"])
+            if len(ranked) < 2 or math.isnan(ranked[1].error.median):
                 continue
             best, second = ranked[:2]
-            text = compare_pairs(best.errors, second.errors).sentence(best.label, second.label)
+            pairs = holm([compare_pairs(a.errors, b.errors) for a, b in combinations(ranked, 2)])
+            text = pairs[0].sentence(best.label, second.label)
             medians = ", then ".join(
                 f"{group.label} ({group.measure.text(group.error.median)})" for group in ranked[:2]
             )

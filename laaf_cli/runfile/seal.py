@@ -11,10 +11,15 @@ import hashlib
 from io import BufferedIOBase
 from pathlib import Path
 
+from laaf_cli.files.target import FileKind
+
 SIZE = 512
 """The bytes of the user block, the fewest that HDF5 makes."""
 
 _WORDS = f"laaf run file; SHA-256 of all that follows these {SIZE} bytes: ".encode()
+
+RUN_FILE = FileKind("a run file of laaf", _WORDS)
+
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 

@@ -30,6 +30,7 @@ from laaf_cli.files.target import check_target
 from laaf_cli.metrics import goal_text
 from laaf_cli.processes.meeting import check_alone, n_restarts
 from laaf_cli.runfile import AnyRunFile
+from laaf_cli.runfile.seal import RUN_FILE
 from laaf_cli.runs.checkpoints import CheckpointFiles
 from laaf_cli.runs.finished import FinishedRun, RunResult
 from laaf_cli.runs.interrupt import StopFlag
@@ -76,9 +77,11 @@ def claim(
         return
     if not overwrite and path.is_file():
         check_not_interrupted(path)
-    check_target(path, overwrite=overwrite)
+    check_target(path, overwrite=overwrite, kind=RUN_FILE)
     with claimed(path):
-        check_target(path, overwrite=overwrite)  # another process may just have written it
+        check_target(
+            path, overwrite=overwrite, kind=RUN_FILE
+        )  # another process may just have written it
         check_no_checkpoint(path, overwrite=overwrite)
         yield None
 
@@ -148,7 +151,7 @@ def take_up(
         return
     # Before anything is made on the way to the target.
     AnyRunFile(files.latest().path, must_be_sealed=True).close()
-    check_target(target, overwrite=overwrite or output is None)
+    check_target(target, overwrite=overwrite or output is None, kind=RUN_FILE)
     with claimed(target):
         if target.resolve() != files.run.resolve():
             check_no_checkpoint(target, overwrite=overwrite)

@@ -19,6 +19,7 @@ from laaf_cli.files.lock import claimed
 from laaf_cli.files.target import check_target
 from laaf_cli.network.devices import torch_device
 from laaf_cli.references import ReferenceRefusedError
+from laaf_cli.runfile.seal import RUN_FILE
 from laaf_cli.runs.checkpoints import CheckpointFiles
 from laaf_cli.runs.finished import FinishedRun, RunResult
 from laaf_cli.runs.lifecycle import stored_run, train, unfinished_at
@@ -91,6 +92,8 @@ def train_runs(
             torch_device(name)
     for folder in dict.fromkeys(run.path.parent for run in runs):
         check_target(folder / ".laaf-sweep.h5", overwrite=True, setting="directory")
+    for run in runs if overwrite else ():
+        RUN_FILE.check_replaced(run.path)
     n_processors = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )

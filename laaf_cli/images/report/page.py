@@ -23,26 +23,46 @@ from laaf_cli.report.page.document import (
     Still,
     Verdict,
 )
-from laaf_cli.report.page.plots import COLORS, NUMBER, Plot, add_hover, legend_below, make_plot
+from laaf_cli.report.page.plots import (
+    COLORS,
+    NUMBER,
+    Plot,
+    add_hover,
+    legend_below,
+    make_plot,
+    name_ticks,
+)
 from laaf_cli.report.page.run_page import ENDED, origin
+
+MOST_COUNTED = 12
+"""The most classes whose counts have room in the cells of the table that is drawn."""
+
+DARK = 0.8
+"""A larger share makes a cell so dark that its count is white."""
 
 
 def make_page(path: Path, repeat: Repeat) -> ReportPage:
     """The page of a run file; raises RunFileError where it cannot be read."""
     report, run = ImageRunReport.read(path), ImageRunData.read(path)
     with ImageRunFile(path) as file:
-        repeated = repeat("classify", file.source(), file.settings)
+        repeated = repeat("classify", file)
     ended = ENDED.get(report.attributes["stop_reason"], "")
     wrong, images = (
         sum(getattr(row, name) for row in report.classes) for name in ("wrong", "images")
     )
+    guessed = images - max(row.images for row in report.classes)
     return ReportPage(
         title=run.title,
         subtitle=report.method,
         verdict=Verdict(
-            state="bad" if ended or report.warnings else "good",
+            state="bad" if ended or report.warnings or wrong >= guessed else "plain",
             headline=f"{report.end.test_error:.2%} of {images} test images are classified wrongly",
-            texts=[*filter(None, [ended]), *report.warnings],
+            texts=[
+                f"Of the images of the training: {report.end.train_error:.2%}. Calling all test "
+                f"images by the most frequent class: {guessed / images:.2%}.",
+                *filter(None, [ended]),
+                *report.warnings,
+            ],
         ),
         sections=[
             _mistakes(report, run, wrong),
@@ -102,8 +122,17 @@ def _confusion(run: ImageRunData) -> Plot:
         "alpha": np.where(counts, 0.15 + 0.85 * shares, 0.0),
     }
     plot = make_plot("found class", "true class", height=480, x_range=names, y_range=names[::-1])
+    plot.max_width = 640
     style = {"color": COLORS[0], "fill_alpha": "alpha", "line_alpha": 0.2}
     plot.rect("found", "true", width=0.95, height=0.95, source=ColumnDataSource(data), **style)
+    if n <= MOST_COUNTED:
+        for color, chosen in (("white", shares > DARK), ("", shares <= DARK)):
+            cells = {
+                name: np.asarray(values)[chosen & (counts > 0)] for name, values in data.items()
+            }
+            text = plot.text("found", "true", "count", source=ColumnDataSource(cells))
+            text.glyph.update(text_align="center", text_baseline="middle", text_font_size="13px")
+            text.glyph.update(**{"text_color": color} if color else {"name": "ink"})
     plot.xaxis.major_label_orientation = "vertical"
     tips = [
         ("true", "@true"),
@@ -124,6 +153,8 @@ def _training(report: ImageRunReport, run: ImageRunData) -> Section:
             y = np.where(values > 0, values, np.nan)
             style = {"color": color, "line_width": 2, "legend_label": f"{name} images"}
             plot.line(run.history.epochs, y, name=name, **style)
+        both = [run.history.columns[f"{name}_{kind}"] for name in ("test", "train")]
+        name_ticks(plot.yaxis, np.concatenate(both))
         add_hover(plot, [("", "$name"), ("epoch", "$x{0.0}"), (what, f"$y{{{NUMBER}}}")])
         legend_below(plot)
         plots[kind] = plot

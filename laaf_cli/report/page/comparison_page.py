@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 from bokeh.models import ColumnDataSource
 
 from laaf_cli.report.comparison import MethodComparison, MethodGroup
@@ -15,7 +16,14 @@ from laaf_cli.report.comparison_figure import figure_of
 from laaf_cli.report.comparison_table import pair_texts, text_tables
 from laaf_cli.report.labels import METHOD, PROBLEM, flat
 from laaf_cli.report.page.document import PageTable, Plots, ReportPage, Section, Still, Verdict
-from laaf_cli.report.page.plots import NUMBER, add_hover, make_plot
+from laaf_cli.report.page.plots import (
+    DASHES,
+    NUMBER,
+    add_hover,
+    legend_below,
+    make_plot,
+    name_ticks,
+)
 from laaf_cli.report.statistics import PairedComparison, compare_pairs, holm
 from laaf_cli.runfile import open_run
 from laaf_cli.text import listed
@@ -51,8 +59,8 @@ def make_comparison_page(comparison: MethodComparison, missing: Sequence[str]) -
         f"{listed(measure.name for measure in comparison.measures)}",
         verdict=Verdict(
             state="bad" if failed or missing else "good" if shown and not running else "open",
-            headline=(f"{running} of {len(runs)} trainings are running; " if running else "")
-            + (f"{shown} of {len(claims)} differences are shown" if claims else "one method")
+            headline=(f"{running} of {len(runs)} trainings are running. " if running else "")
+            + (_headline(shown, len(claims)) if claims else "One method")
             + (f"; failed runs: {failed}" if failed else "")
             + (f"; missing runs: {len(missing)}" if missing else ""),
             texts=[*comparison.sentences, *(f"Note: {flag}." for flag in comparison.flags)],
@@ -81,6 +89,13 @@ def make_comparison_page(comparison: MethodComparison, missing: Sequence[str]) -
             *([Section(heading="Missing runs", texts=missing)] if missing else []),
         ],
     )
+
+
+def _headline(shown: int, n_claims: int) -> str:
+    pairs = f"{n_claims} pair{'s' * (n_claims > 1)} of methods"
+    if shown:
+        return f"{shown} of {pairs} are shown to differ"
+    return f"No method is shown to be better, of {pairs}"
 
 
 def _claims(comparison: MethodComparison, problem: str) -> list[PairClaim]:
@@ -142,17 +157,16 @@ def _settings(comparison: MethodComparison) -> PageTable:
 
 
 def _runs(comparison: MethodComparison) -> PageTable:
-    headings = ["run file", "problem", "method", "seed", "error", "ended", "seconds", "why"]
+    headings = ["method", "seed", "error", "ended", "seconds", "why", "run file"]
     rows = [
         [
-            str(run.path),
-            group.problem,
-            group.label,
+            _name(comparison, group),
             str(run.seed),
             run.measure.text(run.error),
             run.stop_reason,
             f"{run.wall_time_s:.1f}",
             run.stop_detail or "–",
+            str(run.path),
         ]
         for group in comparison.groups
         for run in group.runs
@@ -175,15 +189,17 @@ def _name(comparison: MethodComparison, group: MethodGroup) -> str:
 
 def _dots(comparison: MethodComparison) -> Any:
     """A dot for every run, a line at the median; failed runs are crosses at the largest error."""
-    names = [_name(comparison, group) for group in comparison.groups]
+    # A phone has no room for long names in a line.
+    names = [_name(comparison, group).replace(", ", ",\n") for group in comparison.groups]
+    n_lines = sum(max(2, name.count("\n") + 1) for name in names)
     plot = make_plot(
-        "error", "", x_axis_type="log", y_range=list(reversed(names)),
-        height=120 + 40 * len(names),
-    )  # fmt: skip
+        "error", "", x_axis_type="log", y_range=list(reversed(names)), height=120 + 20 * n_lines
+    )
+    plot.xaxis.ticker.desired_num_ticks = 4
     finite = [e for group in comparison.groups for e in group.errors.values() if 0 < e < math.inf]
     for name, group in zip(names, comparison.groups, strict=True):
         n, style = max(1, len(group.runs) - 1), {"color": group.style.color, "alpha": 0.7}
-        for failed, marker in ((False, "circle"), (True, "x")):
+        for failed, marker, size in ((False, "circle", 8), (True, "x", 12)):
             chosen = [(i, run) for i, run in enumerate(group.runs) if run.failed == failed]
             source = ColumnDataSource(
                 {
@@ -195,10 +211,11 @@ def _dots(comparison: MethodComparison) -> Any:
                     "shown": [run.measure.text(run.error) for _, run in chosen],
                 }
             )
-            plot.scatter("error", "place", source=source, marker=marker, size=8, **style)
+            plot.scatter("error", "place", source=source, marker=marker, size=size, **style)
         if 0 < group.error.median < math.inf:
             upright: dict[str, Any] = {"marker": "dash", "angle": math.pi / 2, "size": 32}
             plot.scatter([group.error.median], [name], line_width=3, **upright, **style)
+    name_ticks(plot.xaxis, np.array(finite))
     add_hover(plot, [("run", "@run"), ("error", "@shown")])
     return plot
 
@@ -209,17 +226,26 @@ def _courses(comparison: MethodComparison) -> Any:
         "seconds", "error", x_axis_type="log", y_axis_type="log",
         height=120 + 40 * max(5, len(comparison.groups)),
     )  # fmt: skip
+    known: list[Any] = []
     for group in comparison.groups:
+        label = _name(comparison, group)
+        drawn = [other.style.color for other in comparison.groups[: comparison.groups.index(group)]]
+        dash = DASHES[drawn.count(group.style.color) % len(DASHES)]
         for run in group.runs:
-            name = f"{group.label}, seed {run.seed}"
-            style = {"color": group.style.color, "alpha": 0.6, "name": name}
+            style = {"color": group.style.color, "alpha": 0.6, "legend_label": label}
+            style["name"] = f"{label}, seed {run.seed}"
             with open_run(run.path) as file:
                 columns: Any = file.history().columns  # type: ignore[attr-defined]  # every task has one
             if {"wall_time_s", "relative_l2"} <= set(columns):
                 seconds, error = columns["wall_time_s"], columns["relative_l2"]
                 here = (error > 0) & (error < math.inf) & (seconds > 0)
-                plot.line(seconds[here], error[here], **style)
+                plot.line(seconds[here], error[here], line_dash=dash, **style)
+                known.append(error[here])
             if 0 < run.error < math.inf:
                 plot.scatter([run.wall_time_s], [run.error], size=7, **style)
+                known.append([run.error])
+    if known:
+        name_ticks(plot.yaxis, np.concatenate(known))
+        legend_below(plot)
     add_hover(plot, [("", "$name"), ("seconds", "$x{0.00}"), ("error", f"$y{{{NUMBER}}}")])
     return plot

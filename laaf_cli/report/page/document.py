@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -18,13 +19,27 @@ from matplotlib.figure import Figure
 
 from laaf_cli import __version__
 from laaf_cli.report.figures.canvas import STYLE
-from laaf_cli.runfile.record import SpecSource
+from laaf_cli.runfile import AnyRunFile
 
 DPI = 130
 """Of the pictures, which are as wide as a printed page."""
 
-Repeat = Callable[[str, SpecSource, Mapping[str, Any]], str]
-"""What repeats a run: from what trains it, as `solve`, where its spec comes from, its settings."""
+Repeat = Callable[[str, AnyRunFile], str]
+"""What repeats a run into another file: from what trains it, as `solve`, and its file."""
+
+BOUNDS = ("max_seconds", "goal")
+"""What ends a training besides its phases."""
+
+
+def bounds_of(file: AnyRunFile) -> dict[str, float]:
+    """The bounds that a run was trained to."""
+    known = {**file.attributes, **file.settings}
+    return {name: known[name] for name in BOUNDS if known.get(name)}
+
+
+def next_name(path: Path) -> str:
+    """A name for the file of a run that is repeated, beside that of a run file or a checkpoint."""
+    return f"{path.name.partition('.h5')[0]}-again.h5"
 
 
 @dataclass(frozen=True)

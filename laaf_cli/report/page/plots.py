@@ -10,8 +10,10 @@ import matplotlib as mpl
 import numpy as np
 from bokeh.models import (
     BasicTicker,
+    BasicTickFormatter,
     ColumnDataSource,
     CustomJS,
+    FixedTicker,
     HoverTool,
     LinearColorMapper,
     LogColorMapper,
@@ -47,8 +49,8 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 SIDE = 250
 """The longer side of a field that is true to scale, in pixels; a phone has room for it."""
 
-LEGEND_COLUMNS = 2
-"""Which a phone has room for."""
+LEGEND_COLUMNS, LONG_LABEL = 2, 24
+"""Which a phone has room for: one column of longer labels, in characters."""
 
 N_GROWN = 3
 """The neurons of a layer that are shown one by one."""
@@ -83,6 +85,19 @@ def make_plot(x: str, y: str, **settings: Any) -> Plot:
     return plot
 
 
+def name_ticks(axis: Any, values: Array) -> None:
+    """Names 1, 2 and 5 on a log axis over one or two powers of ten, where Bokeh takes evenly spaced
+    numbers.
+    """
+    known = values[np.isfinite(values) & (values > 0)]
+    low, high = np.log10([known.min(), known.max()]) if known.size else (0.0, 0.0)
+    if 0.7 <= high - low < 2:
+        powers = 10.0 ** np.arange(np.floor(low) - 1, np.ceil(high) + 2)
+        ticks, minor = (np.outer(powers, digits).ravel() for digits in ((1, 2, 5), range(1, 10)))
+        axis.ticker = FixedTicker(ticks=ticks.tolist(), minor_ticks=minor.tolist())
+        axis.formatter = BasicTickFormatter()
+
+
 def add_hover(
     plot: Plot, tips: Sequence[tuple[str, str]], mode: Literal["mouse", "vline"] = "mouse"
 ) -> None:
@@ -93,16 +108,18 @@ def add_hover(
 def legend_below(plot: Plot) -> None:
     """Puts the legend below the plot, which grows by it; a click there hides a line."""
     legend = plot.legend[0]
+    is_wide = any(len(item.label.value) > LONG_LABEL for item in legend.items)
+    columns = 1 if is_wide else LEGEND_COLUMNS
     legend.update(
         click_policy="hide",
         background_fill_color=None,
         border_line_color=None,
-        ncols=LEGEND_COLUMNS,
+        ncols=columns,
         padding=2,
         label_text_font_size="12px",
         location="left",
     )
-    plot.height += 24 * -(-len(legend.items) // LEGEND_COLUMNS)
+    plot.height += 24 * -(-len(legend.items) // columns)
     plot.add_layout(legend, "below")
 
 
@@ -154,6 +171,7 @@ def _line_plots(
             {"x": x, "error": np.where(fields["error"] > 0, fields["error"], np.nan)}
         )
         plot.line("x", "error", source=source, line_width=2, color=COLORS[1])
+        name_ticks(plot.yaxis, fields["error"])
         add_hover(plot, [(run.space[0], "@x"), ("error", f"@error{{{NUMBER}}}")], mode="vline")
         yield f"{unknown} error", plot
 
@@ -167,6 +185,9 @@ def _slice_plot(run: RunData, unknown: str, x: Array, fields: Mapping[str, Array
     )
     plot = make_plot(run.space[0], unknown)
     if run.time is not None:  # so that a slice is seen to grow
+        plot.title.update(
+            text=f"{unknown} at t = {moments_of(run)[-1]:.4g}", name=f"{unknown} title"
+        )
         values = np.concatenate([fields[name].ravel() for name in source.data if name in fields])
         values = values[np.isfinite(values)]
         if values.size:
@@ -213,6 +234,7 @@ def _map_plots(
         if plane.is_space and 1 / 3 <= ratio <= 3:  # true to scale
             sides = round(SIDE * min(1, ratio)), round(SIDE / max(1, ratio))
             plot.update(sizing_mode=None, height=None, frame_width=sides[0], frame_height=sides[1])
+            plot.xaxis.ticker.desired_num_ticks = max(2, sides[0] // 45)
         place = [
             (axis[0] - step / 2, len(axis) * step)
             for axis in (horizontal, vertical)
@@ -288,7 +310,8 @@ def history_plots(run: RunData) -> Iterator[tuple[str, Plot]]:
     data = {"iteration": columns["iteration"][picked], "seconds": columns["wall_time_s"][picked]}
     source = ColumnDataSource(data | shown)
     for x in ("iteration", "seconds"):
-        plot = make_plot(x, "mean square", y_axis_type="log")
+        plot = make_plot(x, "loss, error", y_axis_type="log")
+        name_ticks(plot.yaxis, np.concatenate(list(shown.values())))
         styles = islice(cycle((c, d) for d in DASHES for c in COLORS[:6]), len(shown))
         for (name, values), (color, dash) in zip(shown.items(), styles, strict=True):
             is_error = name == "relative L2 error"
@@ -355,7 +378,10 @@ def constant_plots(run: RunData) -> Iterator[tuple[str, Plot]]:
     iteration = run.history.columns["iteration"]
     picked = _picked(len(iteration))
     for name, values in run.history.constants.items():
-        plot = make_plot("iteration", name, height=260)
+        is_far = values.min() > 0 and values.max() > 10 * values.min()
+        plot = make_plot("iteration", name, height=260, y_axis_type="log" if is_far else "linear")
+        if is_far:
+            name_ticks(plot.yaxis, values)
         truth = run.spec.learn[name].truth
         source = ColumnDataSource({"x": iteration[picked], "value": values[picked]})
         if truth is not None:

@@ -42,7 +42,7 @@ def make_page(path: Path, repeat: Repeat) -> ReportPage:
     """The page of a run file; raises RunFileError where it cannot be read."""
     report, run = RunReport.read(path), RunData.read(path)
     with RunFile(path) as file:
-        repeated = repeat("solve", file.source(), file.settings)
+        repeated = repeat("solve", file)
     return ReportPage(
         title=run.title,
         subtitle=report.settings.source,
@@ -66,13 +66,14 @@ def make_verdict(report: RunReport) -> Verdict:
     facts, error = report.attributes, report.relative_l2
     ended = ENDED.get(facts["stop_reason"], "")
     advice = [*filter(None, [facts["stop_detail"]]), *report.warnings]
+    found = list(_found(report))
     aim = report.goal_text[:1].upper() + report.goal_text[1:]
     if error is None or report.reference is None:
         why = facts["no_reference"] or "the spec names no reference"
         residuals = ", ".join(f"'{k}' {v:.1e}" for k, v in report.validation.items())
         held_out = f"Mean squares at held-out points: {residuals}." if residuals else ""
         headline = f"Not solved: {ended}" if ended else aim or "How wrong this is, is not known"
-        texts = [f"There is no reference: {why}.", *filter(None, [held_out]), *advice]
+        texts = [f"There is no reference: {why}.", *found, *filter(None, [held_out]), *advice]
         state = "bad" if ended else "open"
         if aim and not ended and not math.isnan(facts["estimate"]):
             state = _state(facts["estimate"], facts["goal"])
@@ -90,7 +91,7 @@ def make_verdict(report: RunReport) -> Verdict:
     shown = number_or_word(error, ".1e")
     if ended:
         return Verdict(
-            state="bad", headline=f"Not solved: {ended}; error {shown}", texts=[by, *advice]
+            state="bad", headline=f"Not solved: {ended}; error {shown}", texts=[*found, by, *advice]
         )
     is_chosen = any(event.what.startswith("came by") for event in report.events)
     remedy = (
@@ -100,11 +101,20 @@ def make_verdict(report: RunReport) -> Verdict:
     )  # fmt: skip
     if error <= SOLVED:
         state = _state(error, facts["goal"])
-        texts = [by, *advice, *([remedy] if state == "open" else [])]
+        texts = [*found, by, *advice, *([remedy] if state == "open" else [])]
         return Verdict(state=state, headline=aim or f"Solved to {shown}", texts=texts)
     share = f"{error:.0%}" if error < 10 else number_or_word(error, ".1e")
-    texts = [*filter(None, [aim and f"{aim}."]), by, *advice, remedy]
+    texts = [*filter(None, [aim and f"{aim}."]), *found, by, *advice, remedy]
     return Verdict(state="bad", headline=f"Not solved: wrong by {share}", texts=texts)
+
+
+def _found(report: RunReport) -> Iterator[str]:
+    """What each learned constant came to."""
+    for name, constant in report.constants.items():
+        truth = "" if constant.truth is None else f"; its truth is {constant.truth:.6g}"
+        if constant.relative_error is not None:
+            truth += f", so the relative error is {constant.relative_error:.1e}"
+        yield f"Found: {name} = {constant.value:.6g}{truth}."
 
 
 def _state(error: float, goal: float) -> str:
@@ -127,6 +137,9 @@ def _problem(spec: RunSpec) -> Section:
         for name, (low, high) in spec.coordinates.items()
     )
     formulas.append(("domain", domain))
+    shapes = {"shape": spec.shape} if spec.shape else {}
+    for name, shape in {**shapes, **spec.parts}.items():
+        formulas.append((name, Markup("<code>{}</code>").format(shape)))
     formulas += [("with", math(f"{name} = {value}")) for name, value in spec.constants.items()]
     formulas += [("learned", math(name)) for name in spec.learn]
     formulas += [(f"form of {name}", math(f"{name} = {form}")) for name, form in spec.forms.items()]
@@ -187,7 +200,7 @@ def _error(report: RunReport) -> Section:
         ["relative L2"],
         ["largest"],
         ["largest at"],
-        ["half of its square in"],
+        ["half of its square lies in"],
     ]
     for place in report.errors.values():
         rows[0].append(number_or_word(place.relative_l2, ".3e"))
@@ -302,7 +315,7 @@ def origin(path: str, facts: Mapping[str, Any], repeated: str) -> Section:
     versions = ", ".join(f"{name} {facts[f'{name}_version']}" for name in packages)
     rows = [
         ["run file", path],
-        ["written", facts["created"]],
+        ["written", facts["created"].replace("T", " ")],
         ["by", f"laaf {facts['laaf_version']}, Python {facts['python_version']}, {versions}"],
         ["on", f"{facts['device']} ({facts['device_name']}), {facts['threads']} threads"],
         *([["derivatives", facts["engine"]]] if "engine" in facts else []),

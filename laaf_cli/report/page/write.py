@@ -5,33 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from laaf_cli.errors import RunFileError, UsageError
 from laaf_cli.files.atomic import replacing
+from laaf_cli.files.target import FileKind
 from laaf_cli.report.comparison import compare
 from laaf_cli.report.comparison_entry import ComparisonEntry
 from laaf_cli.report.page.comparison_page import make_comparison_page
-from laaf_cli.report.page.document import Repeat, ReportPage, render
-from laaf_cli.runfile import task_of
-from laaf_cli.runfile.record import SpecSource
+from laaf_cli.report.page.document import Repeat, ReportPage, bounds_of, next_name, render
+from laaf_cli.runfile import AnyRunFile, task_of
 from laaf_cli.runs.task import TASKS, loaded
+from laaf_cli.spec import bundled
 
 ENDINGS = (".html", ".htm")
 
+PAGE = FileKind("a page of laaf", b'<meta name="generator" content="laaf ')
+
 
 def check_output(path: Path) -> None:
-    """Raises UsageError for a name that is not one of a page, or of something else than a file."""
+    """Raises UsageError for a name that is not one of a page, or of something else than one."""
     if path.suffix.lower() not in ENDINGS:
         raise UsageError(f"{path} does not end in .html, as a page does")
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} cannot be written: it is not an ordinary file")
+    PAGE.check_replaced(path)
 
 
-def python_call(command: str, source: SpecSource, _settings: Mapping[str, Any]) -> str:
+def python_call(command: str, file: AnyRunFile) -> str:
     """What repeats a run from Python."""
-    changes = dict(source.overrides)
-    return f"laaf.{command}({source.path!r}{f', set={changes!r}' if changes else ''})"
+    source = file.source()
+    words = [repr(bundled.name_of(source.path) or source.path)]
+    words += [f"set={dict(source.overrides)!r}"] if source.overrides else []
+    words += [f"{name}={value!r}" for name, value in bounds_of(file).items()]
+    return f"laaf.{command}({', '.join([*words, f'output={next_name(file.path)!r}'])})"
 
 
 def write_page(

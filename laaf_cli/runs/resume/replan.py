@@ -74,7 +74,8 @@ def replan(
     make: Callable[..., PlanType],
     lengthened: Callable[[PlanType], list[str]],
 ) -> PlanType:
-    """The plan of a run as it was, with what the options change.
+    """The plan of a run as it was, with what the options change; its goal counts, unless it was
+    met and more is asked for.
 
     Args:
         make: plans a text with overrides and `max_seconds`.
@@ -84,6 +85,10 @@ def replan(
     run was made from.
     """
     overrides, bound = stored_overrides(past), past.settings.get("max_seconds")
+    facts = past.attributes
+    goal = facts.get("goal", 0.0)
+    if past.stop_reason == "completed" and goal:
+        goal *= not any(facts[name] <= goal for name in ("relative_l2", "estimate"))
     if not options.stored_spec:
         check_file(past, lambda text: make(text, overrides, max_seconds=bound))
     text = Text(past.source.path, past.source.yaml)
@@ -99,9 +104,9 @@ def replan(
         *lengthened(before),
     ]
     if not assignments and seconds == bound:  # nothing is read, and no Python run, a second time
-        return before
+        return replace(before, goal=goal)
     changes = [Override.from_assignment(assignment) for assignment in assignments]
-    return make(text, [*overrides, *changes], max_seconds=seconds)
+    return replace(make(text, [*overrides, *changes], max_seconds=seconds), goal=goal)
 
 
 def gone_on_with(past: PastType, *what: str) -> PastType:

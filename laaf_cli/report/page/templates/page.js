@@ -5,11 +5,23 @@
   const model = (name) => plotted().map((one) => one.get_model_by_name(name)).find(Boolean);
 
   // Plots are drawn on canvases, which know no style sheet.
-  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const dark = matchMedia("(prefers-color-scheme: dark)"), chosen = new Map();
+  // A color that a dark page would swallow: black becomes that of text, others are mixed with white.
+  const lit = (color) => {
+    const [r, g, b] = [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16));
+    if (!dark.matches || 0.299 * r + 0.587 * g + 0.114 * b > 90) return color;
+    return r + g + b === 0 ? "#e8e8e8" : `#${[r, g, b].map((c) => ((c + 255) >> 1).toString(16)).join("")}`;
+  };
   const ink = () => {
     const color = dark.matches ? "#e8e8e8" : "#1a1a1a";
     for (const one of plotted()) for (const part of one.all_models ?? one._all_models.values()) {
-      if (!/Axis|Legend|ColorBar|Title/.test(part.type)) continue;
+      for (const name of ["line_color", "fill_color"]) if (name in part.properties) {
+        const key = part.id + name, now = part[name]?.value ?? part[name];
+        if (!chosen.has(key)) chosen.set(key, now === "black" ? "#000000" : now);
+        const first = chosen.get(key);
+        if (/^#[0-9a-f]{6}$/i.test(first) && lit(first) !== now) part[name] = lit(first);
+      }
+      if (!/Axis|Legend|ColorBar|Title/.test(part.type) && part.name !== "ink") continue;
       for (const name of Object.keys(part.properties)) if (/(text|axis_line|tick_line)_color$/.test(name)) part[name] = color;
     }
   };
@@ -19,13 +31,15 @@
   const times = slider ? JSON.parse(slider.dataset.times) : [];
   const show = () => {
     const j = Number(slider.value);
-    slider.parentElement.nextElementSibling.textContent = `t = ${Number(times[j].toPrecision(4))}`;
+    const moment = `t = ${Number(times[j].toPrecision(4))}`;
+    slider.parentElement.nextElementSibling.textContent = moment;
     slider.setAttribute("aria-valuetext", `t = ${times[j].toPrecision(4)}`);
     for (const unknown of all("[data-of]").map((part) => part.dataset.of)) {
-      const slice = model(`${unknown} slice`), lines = {...slice?.data};
+      const slice = model(`${unknown} slice`), title = model(`${unknown} title`), lines = {...slice?.data};
+      if (title) title.text = `${unknown} at ${moment}`;
       for (const part of ["solution", "reference", "error"]) {
-        const source = model(`${unknown} ${part}`), moment = model(`${unknown} ${part} moment`);
-        if (moment) moment.location = times[j];
+        const source = model(`${unknown} ${part}`), mark = model(`${unknown} ${part} moment`);
+        if (mark) mark.location = times[j];
         if (!source) continue;
         const image = source.data.image[0], frames = source.data.frames?.[0];
         if (frames) {
@@ -81,6 +95,16 @@
     });
   }
 
+  // Fields that are true to scale are as large as a phone takes; elsewhere there is more room.
+  const grow = () => {
+    for (const plot of plotted().flatMap((one) => one.roots())) {
+      const place = document.querySelector(`[data-root-id="${plot.id}"]`);
+      if (!place || !plot.frame_width) continue;
+      const scale = Math.min(1.6, (place.closest(".plot").clientWidth - 130) / Math.max(plot.frame_width, plot.frame_height));
+      if (scale > 1) plot.setv({frame_width: Math.round(scale * plot.frame_width), frame_height: Math.round(scale * plot.frame_height)});
+    }
+  };
+
   // A page that reloads itself keeps what was chosen.
   const restore = () => {
     const reload = document.querySelector("[data-reload]");
@@ -98,6 +122,7 @@
   const ready = () => {
     ink();
     document.documentElement.classList.add("ready");
+    grow();
     restore();
     if (choice) choose();
   };
