@@ -104,20 +104,35 @@ def test_what_a_bend_would_let_jump_is_to_be_continuous() -> None:
 
 STIFFNESSES = """
 coordinates: {x: [0, 2]}
-unknowns: [w, c]
-equations: {bending: "D(where(x < 1, 2, 1)*w_xx, x, x) = 1", other: "c_xx = 2"}
+unknowns: [w]
+equations: {bending: "D(where(x < 1, 2, 1)*w_xx, x, x) = 1"}
 conditions:
-  clamp: {where: x = 0, equation: [w = 0, w_x = 0, c = 0]}
-  free: {where: x = 2, equation: [w_xx = 0, w_xxx = 0, c = 4]}
+  clamp: {where: x = 0, equation: [w = 0, w_x = 0]}
+  free: {where: x = 2, equation: [w_xx = 0, w_xxx = 0]}
+training: [{optimizer: least-squares, features: 60}]
+"""
+
+RODS = """
+coordinates: {x: [0, 2]}
+unknowns: [T, c]
+equations: {heat: "D(where(x < 1, 2, 1)*T_x, x) = -1", mass: c_xx = T}
+conditions: {ends: {where: boundary, equation: [T = 0, c = 0]}}
 training: [{optimizer: least-squares, features: 60}]
 """
 
 
-def test_a_beam_of_two_stiffnesses_does_not_break_where_they_meet() -> None:
-    """Its slope and its force are continuous, and other unknowns do not bend at all."""
-    plan = plan_of(STIFFNESSES)
-    assert interfaces_of(plan) == {"interface x = 1": ["w_x", "c_x", "flux_x"]}
-    assert not plan.problem.warnings
+@pytest.mark.parametrize(
+    ("text", "order", "rows"),
+    [(STIFFNESSES, 2, {}), (RODS, 1, {"interface x = 1": ["c_x"]})],
+    ids=["a beam", "rods and another field"],
+)
+def test_nothing_else_bends_where_a_flux_does(
+    text: str, order: int, rows: dict[str, list[str]]
+) -> None:
+    """The slope of a beam of two stiffnesses, and what diffuses alike in both rods."""
+    plan = plan_of(text)
+    assert bends(plan.problem) == {"x": [(1.0, order)]}
+    assert interfaces_of(plan) == rows
     assert execute(plan).summary.error < 1e-6
 
 
