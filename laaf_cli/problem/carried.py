@@ -59,7 +59,7 @@ def _along(start: Start, axis: int) -> Iterator[tuple[float, int, float]]:
     lines: Iterable[tuple[float, int, float]] = ()
     if velocities := _velocities(start, axis):
         lines = _transported(start, axis, velocities)
-    elif speeds := _wave_speeds(start, axis):
+    elif speeds := _wave_speeds(start, axis) or _speed_of_system(start, axis):
         lines = _waves(start, axis, speeds)
     most = 1 if axis in start.domain.periodic else MAX_ORDER
     for place, order, velocity in lines:
@@ -124,9 +124,9 @@ def _from_face(start: Start, axis: int, velocity: float) -> Iterator[tuple[float
     is_upper = velocity < 0
     place = (start.domain.upper if is_upper else start.domain.lower)[axis]
     for term, residual in start.conditions(axis, is_upper):
-        value, rate = start.disagrees(term, residual, axis, is_upper)
-        if value or rate:
-            yield place, start.begins, 0 if value else 1
+        off = start.disagrees(term, residual, axis, is_upper)
+        if off is not None:
+            yield place, start.begins, off
         nothing: dict[Field | Symbol, Node] = dict.fromkeys(fields(residual), Number(0.0))
         for time, order in start.broken(substitute(residual, nothing), start.time).items():
             yield place, time, order
@@ -154,6 +154,30 @@ def _wave_speeds(start: Start, axis: int) -> set[float]:
     return speeds
 
 
+def _speed_of_system(start: Start, axis: int) -> set[float]:
+    """The speed of both ways of waves in a system of first order, as in acoustics or on a line of
+    transmission; empty where there are several, and where anything else is solved.
+    """
+    equations = _equations(start.problem)
+    if len(start.evolving) < len(equations):
+        return set()
+    matrix = np.zeros((len(equations), len(equations)))
+    for row, (field, equation) in zip(matrix, start.evolving.items(), strict=True):
+        if any(sum(f.orders) - f.orders[start.time] > 1 for f in fields(equation)):
+            return set()
+        rate = partial(equation, start.moved(field, start.time))
+        for k, other in enumerate(start.evolving):
+            velocity = _constant(start, partial(equation, start.moved(other, axis)), rate)
+            if velocity is None:
+                return set()
+            row[k] = velocity
+    velocities = np.linalg.eigvals(matrix)
+    speed = float(np.abs(velocities).max())
+    moving = velocities[np.abs(velocities) > SAME * speed]
+    is_one = np.allclose(np.abs(moving.real), speed, rtol=SAME) and not np.iscomplex(moving).any()
+    return {speed} if is_one and len({*np.sign(moving.real).tolist()}) == 2 else set()
+
+
 def _waves(start: Start, axis: int, speeds: set[float]) -> Iterator[tuple[float, int, float]]:
     """None where values themselves jump, which conditions on both sides do not determine."""
     domain = start.domain
@@ -166,23 +190,26 @@ def _waves(start: Start, axis: int, speeds: set[float]) -> Iterator[tuple[float,
     ]
     if axis in domain.periodic and (order := start.seam(axis)) is not None:
         breaks.append((domain.lower[axis], order))
-    if any(order == 0 for _, order in breaks):
-        return
-    origins = [(place, way, order) for place, order in breaks for way in (-1.0, 1.0)]
+    origins = [(place, start.begins, way, order) for place, order in breaks for way in (-1.0, 1.0)]
     for is_upper in () if axis in domain.periodic else (False, True):
-        conditions = start.conditions(axis, is_upper)
-        if start.breaks((residual for _, residual in conditions), start.time):
-            return
-        off = [start.disagrees(*condition, axis, is_upper) for condition in conditions]
-        is_value = [max(sum(f.orders) for f in fields(r)) == 0 for _, r in conditions]
-        if any(value and now for value, (now, _) in zip(is_value, off, strict=True)):
-            return
-        if any(later if value else now for value, (now, later) in zip(is_value, off, strict=True)):
-            wall = (domain.upper[axis], -1.0, 1) if is_upper else (domain.lower[axis], 1.0, 1)
-            origins.append(wall)
-    for place, way, order in origins:
+        wall, way = (domain.upper[axis], -1.0) if is_upper else (domain.lower[axis], 1.0)
+        for term, residual in start.conditions(axis, is_upper):
+            if start.breaks((partial(residual, f) for f in fields(residual)), start.time):
+                return  # a condition of another kind later
+            nothing: dict[Field | Symbol, Node] = dict.fromkeys(fields(residual), Number(0.0))
+            given = substitute(residual, nothing)
+            # What a slope jumps by, the value bends by.
+            more = min(1, max(sum(field.orders) for field in fields(residual)))
+            off = start.disagrees(term, residual, axis, is_upper)
+            times = {} if off is None else {start.begins: off}
+            for time, order in (times | start.broken(given, start.time)).items():
+                origins.append((wall, time, way, order + more))
+    if any(order == 0 for *_, order in origins):
+        return
+    for place, time, way, order in origins:
         for speed in speeds:
-            for at, velocity in _reflected(place, way * speed, axis, domain, start.duration):
+            begins = place - way * speed * (time - start.begins)
+            for at, velocity in _reflected(begins, way * speed, axis, domain, start.duration):
                 yield at, order, velocity
 
 

@@ -5,6 +5,7 @@ conditions on faces.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -42,11 +43,11 @@ SMALL = 1e-3
 NEAR = 1e-9
 """How far from a place its two sides are seen, relative to the length of the domain."""
 
-MOST_BROKEN = 2
-"""The highest derivative whose jumps are looked for."""
+MOST_BROKEN, MOST_OFF = 2, 3
+"""The highest derivative whose jumps are looked for; and in time, whose disagreements are."""
 
-N_POINTS, MAX_NODES = 30, 2000
-"""At which sizes are measured; of a formula at most."""
+N_POINTS, N_TIMES, MAX_NODES = 30, 300, 2000
+"""At which sizes are measured, and over all times; of a formula at most."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,48 @@ class Start:
                         evolving[field] = residual
         return evolving
 
+    @cached_property
+    def highest(self) -> dict[str, tuple[int, Node]]:
+        """By unknown, the order of its highest derivative in time, and that derivative by an
+        equation.
+        """
+        highest = {}
+        for term in self.problem.terms:
+            for residual in term.residuals if term.kind == "equation" else ():
+                order = max((field.orders[self.time] for field in fields(residual)), default=0)
+                rates = [field for field in fields(residual) if field.orders[self.time] == order]
+                if order and len(rates) == 1 and sum(rates[0].orders) == order:
+                    solved = solved_for(residual, rates[0])
+                    if solved is not None:
+                        highest[rates[0].unknown] = order, solved
+        return highest
+
+    def rate(self, unknown: str, order: int) -> Node | None:
+        """A derivative in time of an unknown at the start, from the first one on, given or by
+        equations that are differentiated; None where it is not known.
+        """
+        key = unknown, order
+        if key not in self._rates:
+            self._rates[key] = None  # what it needs itself for is not known
+            first = Field(unknown, unit(self.time, self.domain.dimension))
+            self._rates[key] = self.rates.get(first) if order == 1 else self._derived(*key)
+        return self._rates[key]
+
+    def _derived(self, unknown: str, order: int) -> Node | None:
+        names, (highest, tree) = (
+            self.domain.coordinates,
+            self.highest.get(unknown, (order + 1, None)),
+        )
+        if tree is None or order < highest:
+            return None
+        for _ in range(order - highest):
+            tree = differentiate(tree, names[self.time], names)
+        return self.begun(tree)
+
+    @cached_property
+    def _rates(self) -> dict[tuple[str, int], Node | None]:
+        return {}
+
     def moved(self, field: Field, axis: int) -> Field:
         """The derivative of a field along an axis."""
         step = unit(axis, self.domain.dimension)
@@ -163,10 +206,9 @@ class Start:
         names, zero = self.domain.coordinates, (0,) * self.domain.dimension
         for field in fields(tree):
             n_rates = field.orders[self.time]
-            known = Field(field.unknown, zero)
+            value = values.get(Field(field.unknown, zero))
             if n_rates:
-                known = self.moved(known, self.time)
-            value = (self.rates if n_rates else values).get(known) if n_rates < 2 else None
+                value = self.rate(field.unknown, n_rates)
             if value is None:
                 return None
             for axis, order in enumerate(field.orders):
@@ -207,7 +249,8 @@ class Start:
         for is_upper in () if axis in domain.periodic else (False, True):
             conditions = self.conditions(axis, is_upper)
             times: list[tuple[float, ...]] = []
-            if any(any(self.disagrees(*condition, axis, is_upper)) for condition in conditions):
+            off = [self.disagrees(*condition, axis, is_upper, most=1) for condition in conditions]
+            if any(order is not None for order in off):
                 times.append(())
             later = self.breaks((residual for _, residual in conditions), self.time)
             times += [(time,) for time in later]
@@ -275,26 +318,37 @@ class Start:
         }
         return sorted(place for place in places if lower < place < upper)
 
-    def disagrees(self, term: Term, residual: Node, axis: int, is_upper: bool) -> tuple[bool, bool]:
-        """Whether a condition, and whether its derivative in time, fails at the start of a face."""
+    def disagrees(
+        self, term: Term, residual: Node, axis: int, is_upper: bool, most: int = MOST_OFF
+    ) -> int | None:
+        """The lowest order of the derivatives in time of a condition that fail at the start of a
+        face, None where none up to the highest does.
+        """
         names = self.domain.coordinates
-        points = self.at(self.points, axis, is_upper)
-        points = points[term.region.holds(points, self.domain)]
-        if not len(points) or any(field.orders[self.time] for field in fields(residual)):
-            return False, False
-        try:
-            later = differentiate(residual, names[self.time], names)
-            return self._is_off(residual, points), self._is_off(later, points)
-        except ExpressionError:
-            return False, False  # a formula that is too large, or of too high an order
+        some = self.domain.from_unit(
+            np.random.default_rng(0).random((N_TIMES, self.domain.dimension))
+        )
+        face = self.at(some, axis, is_upper)
+        points = self.at(face, self.time, self.is_upper)
+        is_held = term.region.holds(points, self.domain)
+        if not is_held.any() or any(field.orders[self.time] for field in fields(residual)):
+            return None
+        with suppress(ExpressionError):  # a formula that is too large, or of too high an order
+            for order in range(most + 1):
+                if self._is_off(residual, points[is_held], face):
+                    return order
+                residual = differentiate(residual, names[self.time], names)
+        return None
 
-    def _is_off(self, tree: Node, points: Array) -> bool:
-        """Whether a residual at the start is not 0 at points [n, d] of a face."""
+    def _is_off(self, tree: Node, points: Array, face: Array) -> bool:
+        """Whether a residual at the start is not 0 at points [n, d] of a face; what it could be is
+        measured at all times.
+        """
         begun = self.begun(tree)
         if begun is None:
             return False
         nothing: dict[Field | Symbol, Node] = dict.fromkeys(fields(tree), Number(0.0))
-        size = np.abs(self.evaluated(substitute(tree, nothing), points))
+        size = np.max(np.abs(self.evaluated(substitute(tree, nothing), face)))
         for field in fields(tree):
             slope, value = self.begun(partial(tree, field)), self.begun(field)
             if slope is None or value is None:

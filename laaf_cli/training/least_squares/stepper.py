@@ -67,6 +67,11 @@ search of slopes may reach it.
 MAX_REFINED = 2
 """How often neurons go where the solution so far is steep."""
 
+OF_WHOLE = 0.1
+"""The fraction of the spread over the whole time, as it is before there are windows, that counts in
+the first of them: what begins at rest has no size of its own there.
+"""
+
 N_SPOTS = 1000
 """How many spots the mean of the steepness at the start of a window is taken of."""
 
@@ -500,6 +505,8 @@ class LeastSquares(Stepper):
             self._finish(best if best.residual < before.residual else before)
             return
         self.whole, length = best, self.march.length
+        self._settle(best)
+        self._note_spreads(OF_WHOLE)
         self.march.begin(best.residual)
         self._try_after(length, 0)
 
@@ -575,16 +582,16 @@ class LeastSquares(Stepper):
         time = self.problem.domain.time_axis
         return [s if axis == time else s * ratio for axis, s in enumerate(slopes)]
 
-    def _note_spreads(self) -> None:
-        """The spread of outputs in this window is the minimum that is taken for it in later
-        ones.
+    def _note_spreads(self, share: float = 1.0) -> None:
+        """A fraction of the spread of outputs in this window is the minimum that is taken for it in
+        later ones.
         """
         zero = (0,) * self.problem.domain.dimension
         inner = torch.tensor(self._domain.scattered(N_INNER, self._random("inner")))
         columns = features(self.network, inner.to(self.network.device), [zero])[zero]
         values = columns @ self.network.output_layer.T
         for name, value in zip(self.problem.ansatz.outputs, values.T, strict=True):
-            self.floors[name] = max(self.floors.get(name, 0.0), float(value.std()))
+            self.floors[name] = max(self.floors.get(name, 0.0), share * float(value.std()))
 
     def _take(self, chosen: Candidate) -> None:
         """Ends with a candidate of the whole time."""
