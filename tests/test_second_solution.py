@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from conftest import plan_of
 
+from laaf_cli.references import Reference, ReferenceValues
 from laaf_cli.runs.plan import Plan
 from laaf_cli.runs.session import verdict
 from laaf_cli.runs.train import execute
@@ -66,6 +68,42 @@ def error_and_estimate(yaml: str, seed: int) -> tuple[float, float]:
     assert told.estimate is not None
     assert verdict(told, 1e-4).endswith(f"{told.estimate:.1e}, by a second solution (goal 0.0001)")
     return execute(measured).summary.error, told.estimate
+
+
+class Rough(Reference):
+    """The truth of `PLANE`, wrong by so much, which it says or not."""
+
+    method = "rough"
+
+    def __init__(self, wrong: float, says: float) -> None:
+        self.wrong, self.says = wrong, says
+
+    def evaluate(self, points: np.ndarray) -> ReferenceValues:
+        x, y = points.T
+        return ReferenceValues(
+            {"u": np.sin(2 * x) * np.cos(2 * y) + self.wrong}, {"u": self.says}, 0.0
+        )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says", "goal", "is_measured"),
+    [(1e-3, 2e-3, 1e-4, False), (1e-3, 1e-5, 1e-4, True), (1e-3, 2e-3, 1e-2, True),
+     (1e-3, 2e-3, 1e-12, True)],
+    ids=["it hides the error", "it is certain", "it is good enough", "neither meets the goal"],
+)  # fmt: skip
+def test_a_reference_that_is_less_certain_than_the_solution(
+    wrong: float, says: float, goal: float, is_measured: bool, tmp_path: Path
+) -> None:
+    """The second solution is asked where the goal is missed within the reference's own error."""
+    plan = plan_of(PLANE, "training.0.features=120")
+    finished = execute(replace(plan, reference=Rough(wrong, says), goal=goal))
+    told = finished.summary
+    assert (told.relative_l2 is not None) == is_measured
+    assert told.error_or_estimate <= goal or (is_measured and told.error > goal)
+    finished.save(tmp_path / "run.h5")
+    sentence = verdict(told, goal)
+    assert sentence.startswith("solved" if told.error_or_estimate <= goal else "not solved")
+    assert ("by a second solution" in sentence) == (not is_measured)
 
 
 CHANNEL = """
