@@ -21,7 +21,7 @@ from laaf_cli.derivatives import ENGINES
 from laaf_cli.errors import RunFileError, SpecError
 from laaf_cli.network.inputs import Inputs
 from laaf_cli.network.similarity import SimilarityVariable
-from laaf_cli.problem import PointSet
+from laaf_cli.problem import PointSet, where_fluxes_jump
 from laaf_cli.problem.similarity import MOST, similarity_variables
 from laaf_cli.report.run_report import RunReport
 from laaf_cli.runs.train import execute
@@ -517,3 +517,30 @@ def test_what_has_two_values_has_no_error(tmp_path: Path) -> None:
     assert place.largest == pytest.approx(float(np.abs(solution - reference).max()))
     assert place.half_share > 1 / reference.size
     assert not np.isnan(reference.sel(**place.at))
+
+
+LAYERS = """
+coordinates: {x: [0, 3], t: [0, 0.5]}
+unknowns: [T]
+equations: {heat: "where(x < 1, 2, 1)*T_t = D(where(x < 1, 1, 4)*T_x, x)"}
+conditions:
+  start: {where: t = 0, equation: T = 1}
+  room: {where: x = 0, equation: T_x = 5*(T - 3)}
+  far: {where: x = 3, equation: T_x = 0}
+training: [{optimizer: least-squares, features: 200}]
+"""
+
+
+def test_layers_have_the_diffusivity_of_the_one_at_the_face() -> None:
+    problem = plan_of(LAYERS).problem
+    assert similarity_variables(problem) == {"x": [(0.0, 0.5, 0.0)]}
+    other = LAYERS.replace("x = 0, equation: T_x = 5*(T - 3)", "x = 0, equation: T_x = 0")
+    other = other.replace("x = 3, equation: T_x = 0", "x = 3, equation: T = 2")
+    assert similarity_variables(plan_of(other).problem) == {"x": [(3.0, 4.0, 0.0)]}
+
+
+def test_a_flux_has_no_value_where_the_start_disagrees_with_it() -> None:
+    points = np.array([[0.0, 0.0], [3.0, 0.0], [1.5, 0.0], [0.0, 0.1]])
+    assert where_fluxes_jump(plan_of(LAYERS).problem, points).tolist() == [True, *[False] * 3]
+    agreeing = LAYERS.replace("(T - 3)", "(T - 1 - t)")
+    assert not where_fluxes_jump(plan_of(agreeing).problem, points).any()

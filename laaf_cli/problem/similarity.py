@@ -11,6 +11,7 @@ import numpy as np
 
 from laaf_cli.arrays import Array
 from laaf_cli.expression import ExpressionError, Field, Node, fields, partial, solved_for
+from laaf_cli.problem.fluxes import without_fluxes
 from laaf_cli.problem.problem import Problem
 from laaf_cli.problem.start import Start
 
@@ -35,10 +36,11 @@ def similarity_variables(problem: Problem) -> dict[str, list[tuple[float, ...]]]
     time and at most a second along the coordinate.
     """
     domain = problem.domain
-    if domain.time_axis is None or problem.fluxes:
+    if domain.time_axis is None:
         return {}
-    spread, found = _Spread(Start(problem, domain.time_axis)), dict[str, list[tuple[float, ...]]]()
+    found = dict[str, list[tuple[float, ...]]]()
     try:
+        spread = _Spread(Start(without_fluxes(problem), domain.time_axis))
         for axis, name in enumerate(domain.coordinates):
             if axis != domain.time_axis:
                 found[name] = list(spread.along(axis))

@@ -17,7 +17,7 @@ from laaf_cli.arrays import Array
 from laaf_cli.errors import SpecError, within_memory
 from laaf_cli.metrics import max_error, relative_l2
 from laaf_cli.network.mlp import Mlp
-from laaf_cli.problem import Problem, on_jumps, without_two_values
+from laaf_cli.problem import Problem, on_jumps, where_fluxes_jump, without_two_values
 from laaf_cli.references import Reference, ReferenceRefusedError, ReferenceValues, Watch
 from laaf_cli.runs.finished import FinishedRun
 from laaf_cli.runs.plan import Plan
@@ -363,8 +363,11 @@ def _single_valued(
 ) -> dict[str, Array]:
     """Values of unknowns at points [n, d], NaN where the solution jumps."""
     known = without_two_values(problem.domain, problem.terms, points, values)
-    is_jump = on_jumps(problem, points)
-    return {name: np.where(is_jump, np.nan, of_name) for name, of_name in known.items()}
+    is_jump, no_flux = on_jumps(problem, points), where_fluxes_jump(problem, points)
+    return {
+        name: np.where(is_jump | (no_flux & (name in problem.fluxes)), np.nan, of_name)
+        for name, of_name in known.items()
+    }
 
 
 def slices_of(plan: Plan) -> list[Slice]:
