@@ -159,7 +159,7 @@ def _speed_of_system(start: Start, axis: int) -> set[float]:
     transmission; empty where there are several, and where anything else is solved.
     """
     equations = _equations(start.problem)
-    if len(start.evolving) < len(equations):
+    if not equations or len(start.evolving) < len(equations):
         return set()
     matrix = np.zeros((len(equations), len(equations)))
     for row, (field, equation) in zip(matrix, start.evolving.items(), strict=True):

@@ -23,7 +23,7 @@ from laaf_cli.problem.start import Start
 
 
 def without_fluxes(problem: Problem) -> Problem:
-    """The problem with what its fluxes stand for in their places: its equations as they hold on
+    """The problem with what its fluxes mean in their places: its equations as they hold on
     both sides of each jump.
 
     Raises:
@@ -34,10 +34,10 @@ def without_fluxes(problem: Problem) -> Problem:
     for name in reversed(tuple(problem.fluxes)):
         (residual,) = terms.pop(name).residuals
         flux = Field(name, (0,) * len(names))
-        stands_for = call("neg", substitute(residual, {flux: Number(0.0)}))
+        meaning = call("neg", substitute(residual, {flux: Number(0.0)}))
         meanings: dict[Field | Symbol, Node] = {}
         for field in {f for f in held if f.unknown == name}:
-            tree = stands_for
+            tree = meaning
             for coordinate, order in zip(names, field.orders, strict=True):
                 for _ in range(order):
                     tree = differentiate(tree, coordinate, names)
