@@ -95,6 +95,8 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
             return clock.spent
 
         monkeypatch.setattr(Clock, "now", now)
+        # It would add what went by between two readings.
+        monkeypatch.setattr(Clock, "pause", lambda _clock: None)
 
     return tick
 
