@@ -136,6 +136,12 @@ def test_nothing_else_bends_where_a_flux_does(
     assert execute(plan).summary.error < 1e-6
 
 
+def test_an_unknown_of_no_equation_is_no_obstacle() -> None:
+    text = RODS.replace("[T, c]", "[T, c, q]").replace("[T = 0, c = 0]", "[T = 0, c = q, q = 1]")
+    plan = plan_of(text.replace("unknowns", "data: {target: {c: x}, points: 20}\nunknowns"))
+    assert interfaces_of(plan) == {"interface x = 1": ["c_x"]}
+
+
 def test_both_sides_of_an_interface() -> None:
     """A residual is the difference of its two sides, far from the origin as well."""
     domain = Domain(coordinates=("x", "t"), lower=(1e6, 0.0), upper=(1e6 + 1, 2.0))

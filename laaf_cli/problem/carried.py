@@ -199,7 +199,7 @@ def _waves(start: Start, axis: int, speeds: set[float]) -> Iterator[tuple[float,
             nothing: dict[Field | Symbol, Node] = dict.fromkeys(fields(residual), Number(0.0))
             given = substitute(residual, nothing)
             # What a slope jumps by, the value bends by.
-            more = min(1, max(sum(field.orders) for field in fields(residual)))
+            more = min(1, max((sum(field.orders) for field in fields(residual)), default=0))
             off = start.disagrees(term, residual, axis, is_upper)
             times = {} if off is None else {start.begins: off}
             for time, order in (times | start.broken(given, start.time)).items():

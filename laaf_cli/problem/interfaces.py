@@ -65,10 +65,14 @@ def with_interfaces(problem: Problem, bends: Iterable[tuple[int, float, int]]) -
     domain, terms = problem.domain, []
     held = {f for term in problem.terms if term.kind == "equation" for f in term.fields}
     for axis, place, order in bends:
+        highest = {
+            unknown: max((f.orders[axis] for f in held if f.unknown == unknown), default=0)
+            for unknown in problem.unknowns
+        }
         jumps = tuple(
             Field(unknown, tuple(k * (i == axis) for i in range(domain.dimension)))
-            for unknown in problem.unknowns
-            for k in range(order, max(f.orders[axis] for f in held if f.unknown == unknown))
+            for unknown, most in highest.items()
+            for k in range(order, most)
         )
         if jumps:
             region = Across(axis=axis, place=place, n_points=N_POINTS, sampler="latin-hypercube")
