@@ -149,6 +149,13 @@ FOUND = {
         [],
     ),
     "a line of transmission": (LINE, [(0, 2, 2e8), (200, 2, -2e8)]),
+    "a system of two speeds": (
+        LINE.replace("[v, i]", "[v, i, q, r]")
+        .replace("current:", "third: q_t = -r_x, fourth: r_t = -4*q_x, current:")
+        .replace("i = 0]", "i = 0, q = 0, r = 0]"),
+        [],
+    ),
+    "a system without waves": (LINE.replace("1e-10*v_t", "-1e-10*v_t"), []),
     "a line whose speed varies": (LINE.replace("- 2.5e-7*i_t", "- 2.5e-7*(1 + x)*i_t"), []),
     "waves in what flows": (STRING.replace("u_tt =", "u_tt + u_xt ="), []),
     "curvatures on a ring": (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
+from conftest import plan_of
 
 from laaf_cli.training.least_squares.march import LOOSER, LOOSEST, OVERLAP, March, Move
 
@@ -35,6 +37,30 @@ def test_windows_reach_beyond_what_is_kept_of_them() -> None:
     made.go_on(1e-7)
     assert (made.start, made.reach) == (14.0, 18.0)
     assert march(n_windows=4).reach == 12.0
+
+
+def test_windows_aim_at_what_the_error_takes() -> None:
+    """From the first one on, but for those in time alone, which cost little."""
+    for dimension, leniency in ((2, 20.0), (1, 1.0)):
+        made = March(
+            first=10.0, last=18.0, goal=1e-6, dimension=dimension, n_windows=None, enough=20.0
+        )
+        assert made.aim == 1e-6
+        made.begin(1e-2)
+        assert made.aim == leniency * 1e-6
+    phase = plan_of(HEAT).phases[0]
+    found = [replace(phase, error=error).leniency for error in (0.0, 1e-6, 1e-4)]
+    assert found == pytest.approx([1, 1, 10])
+    assert replace(plan_of(HEAT), goal=1e-4).phases[0].error == 1e-4
+
+
+HEAT = """
+coordinates: {x: [0, 1], t: [0, 1]}
+unknowns: [u]
+equations: {heat: u_t = u_xx}
+conditions: {start: {where: t = 0, equation: u = sin(pi*x)}, ends: {where: boundary, equation: u = 0}}
+training: [{optimizer: least-squares}]
+"""
 
 
 def test_a_window_is_halved_while_it_helps() -> None:

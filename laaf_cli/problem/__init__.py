@@ -7,7 +7,7 @@ from laaf_cli.problem.carried import carried_kinks, on_jumps
 from laaf_cli.problem.constant_network import constant_loss
 from laaf_cli.problem.corners import face_conditions, without_two_values
 from laaf_cli.problem.domain import Domain, Face, grid_points
-from laaf_cli.problem.fluxes import where_fluxes_jump
+from laaf_cli.problem.fluxes import flux_tree, where_fluxes_jump, without_fluxes
 from laaf_cli.problem.interfaces import Across, with_interfaces
 from laaf_cli.problem.jumps import bends
 from laaf_cli.problem.problem import LearnedConstant, Problem, Term

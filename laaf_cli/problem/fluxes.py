@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -22,32 +23,42 @@ from laaf_cli.problem.problem import Problem
 from laaf_cli.problem.start import Start
 
 
-def without_fluxes(problem: Problem) -> Problem:
+def flux_tree(problem: Problem, name: str) -> Node:
+    """What a flux is equal to."""
+    (residual,) = next(term.residuals for term in problem.terms if term.name == name)
+    flux = Field(name, (0,) * problem.domain.dimension)
+    return call("neg", substitute(residual, {flux: Number(0.0)}))
+
+
+def without_fluxes(problem: Problem, chosen: Collection[str] | None = None) -> Problem:
     """The problem with what its fluxes mean in their places: its equations as they hold on
     both sides of each jump.
+
+    Args:
+        chosen: the fluxes; all of them where None.
 
     Raises:
         ExpressionError: derivatives of an order above 4, or formulas that are too large.
     """
-    names, terms = problem.domain.coordinates, {term.name: term for term in problem.terms}
-    held = {field for term in problem.terms for field in term.fields}
-    for name in reversed(tuple(problem.fluxes)):
-        (residual,) = terms.pop(name).residuals
-        flux = Field(name, (0,) * len(names))
-        meaning = call("neg", substitute(residual, {flux: Number(0.0)}))
+    names, terms = problem.domain.coordinates, problem.terms
+    gone = [name for name in problem.fluxes if chosen is None or name in chosen]
+    # A later one may hold those before it.
+    for name in reversed(gone):
         meanings: dict[Field | Symbol, Node] = {}
-        for field in {f for f in held if f.unknown == name}:
-            tree = meaning
+        for field in {f for term in terms for f in term.fields if f.unknown == name}:
+            tree = flux_tree(problem, name)
             for coordinate, order in zip(names, field.orders, strict=True):
                 for _ in range(order):
                     tree = differentiate(tree, coordinate, names)
             meanings[field] = tree
-        terms = {
-            key: replace(term, residuals=tuple(substitute(r, meanings) for r in term.residuals))
-            for key, term in terms.items()
-        }
-    unknowns = tuple(name for name in problem.unknowns if name not in problem.fluxes)
-    return replace(problem, terms=tuple(terms.values()), unknowns=unknowns, fluxes={})
+        terms = tuple(
+            replace(term, residuals=tuple(substitute(r, meanings) for r in term.residuals))
+            for term in terms
+            if term.name != name
+        )
+    unknowns = tuple(name for name in problem.unknowns if name not in gone)
+    fluxes = {name: text for name, text in problem.fluxes.items() if name not in gone}
+    return replace(problem, terms=terms, unknowns=unknowns, fluxes=fluxes)
 
 
 def where_fluxes_jump(problem: Problem, points: Array) -> NDArray[np.bool_]:

@@ -178,12 +178,10 @@ class Start:
         return self._rates[key]
 
     def _derived(self, unknown: str, order: int) -> Node | None:
-        names, (highest, tree) = (
-            self.domain.coordinates,
-            self.highest.get(unknown, (order + 1, None)),
-        )
-        if tree is None or order < highest:
+        if unknown not in self.highest or order < self.highest[unknown][0]:
             return None
+        highest, tree = self.highest[unknown]
+        names = self.domain.coordinates
         for _ in range(order - highest):
             tree = differentiate(tree, names[self.time], names)
         return self.begun(tree)

@@ -183,9 +183,7 @@ def _train_one(
         fields = reference.fields
 
         def error(current: Mlp) -> float:
-            unknowns = NetworkSolution.of(current, plan.make_engine, plan.problem.ansatz).unknowns(
-                plan.problem.unknowns, grid
-            )
+            unknowns = _unknowns(plan, current, grid)
             return max(relative_l2(unknowns[name], fields[name]) for name in fields)
 
         def monitor(current: Mlp) -> float:
@@ -262,13 +260,17 @@ def _referenced(
     return plan, reference, slices_of(plan)
 
 
+def _unknowns(plan: Plan, network: Mlp, grid: Array) -> dict[str, Array]:
+    """Those of a network at points [n, d], [n] each."""
+    solution = NetworkSolution.of(network, plan.make_engine, plan.problem.ansatz)
+    return solution.unknowns(plan.problem.unknowns, grid)
+
+
 def _is_hidden(plan: Plan, network: Mlp, grid: Array, reference: ReferenceValues) -> bool:
     """Whether the goal is missed, and by no more than the reference's own error in every unknown
     that misses it.
     """
-    found = NetworkSolution.of(network, plan.make_engine, plan.problem.ansatz).unknowns(
-        plan.problem.unknowns, grid
-    )
+    found = _unknowns(plan, network, grid)
     missed = [
         name
         for name, known in reference.fields.items()
@@ -297,10 +299,7 @@ def _estimated(
         return result
     problem = plan.problem
     known, other = (
-        NetworkSolution.of(network, plan.make_engine, problem.ansatz).unknowns(
-            problem.unknowns, grid
-        )
-        for network in (objective.network, second.network)
+        _unknowns(plan, network, grid) for network in (objective.network, second.network)
     )
     known = _single_valued(problem, grid, known)
     difference = max(

@@ -5,25 +5,21 @@ what does not fit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from laaf_cli.expression import (
     Field,
     Node,
-    Symbol,
-    call,
     differentiate,
     fields,
     functions,
     partial,
-    substitute,
     switches,
     symbols,
 )
 from laaf_cli.expression.functions import TABLE
-from laaf_cli.expression.tree import ZERO
 from laaf_cli.multi_index import derivative_name
-from laaf_cli.problem import Problem, Term
+from laaf_cli.problem import Problem, Term, flux_tree, without_fluxes
 from laaf_cli.references.reference import ReferenceRefusedError
 from laaf_cli.text import listed
 
@@ -101,7 +97,7 @@ def read_evolution(problem: Problem) -> EvolutionForm:
     """
     domain, fluxes = problem.domain, _fluxes(problem)
     if fluxes:
-        problem = _without(problem, fluxes)
+        problem = without_fluxes(problem, fluxes)
     if domain.time_axis is None:
         raise _refused("there is no coordinate 't'")
     if domain.dimension > 2:
@@ -163,12 +159,9 @@ def _fluxes(problem: Problem) -> dict[str, _Flux]:
     if domain.dimension != 2 or domain.time_axis is None:
         return {}
     held = {f for term in problem.terms for tree in term.residuals for f in fields(tree)}
-    by_name = {term.name: term for term in problem.terms}
     for name in problem.fluxes:
-        flux = Field(name, (0, 0))
-        (residual,) = by_name[name].residuals
-        tree = call("neg", substitute(residual, {flux: ZERO}))
-        orders = {f.orders for f in held if f.unknown == name} - {flux.orders}
+        tree = flux_tree(problem, name)
+        orders = {f.orders for f in held if f.unknown == name} - {(0, 0)}
         along = [order[1 - domain.time_axis] for order in orders]
         is_fixed = all(len(symbols(s)) <= 1 and not fields(s) for s in switches(tree))
         is_along_space = not any(order[domain.time_axis] for order in orders) and along
@@ -178,25 +171,6 @@ def _fluxes(problem: Problem) -> dict[str, _Flux]:
         if is_fixed and is_along_space and is_plain:
             fluxes[name] = _Flux(tree=tree, order=max(along))
     return fluxes
-
-
-def _without(problem: Problem, fluxes: Mapping[str, _Flux]) -> Problem:
-    """The problem with the fluxes in the places of their names."""
-    space = problem.domain.coordinates[1 - (problem.domain.time_axis or 0)]
-    meanings: dict[Field | Symbol, Node] = {}
-    for name, flux in fluxes.items():
-        tree = flux.tree
-        for order in range(flux.order + 1):
-            orders = (0, order) if problem.domain.time_axis == 0 else (order, 0)
-            meanings[Field(name, orders)] = tree
-            tree = differentiate(tree, space, problem.domain.coordinates)
-    terms = tuple(
-        replace(term, residuals=tuple(substitute(tree, meanings) for tree in term.residuals))
-        for term in problem.terms
-        if term.name not in fluxes
-    )
-    unknowns = tuple(name for name in problem.unknowns if name not in fluxes)
-    return replace(problem, terms=terms, unknowns=unknowns)
 
 
 def _continuous(

@@ -67,6 +67,11 @@ class Move(Enum):
     GO_ON = "it is kept, and the next one begins"
 
 
+def reach(start: float, end: float, last: float) -> float:
+    """The time up to which a window is solved that is kept up to its end, the last time at most."""
+    return min(end + OVERLAP * (end - start), last)
+
+
 @dataclass(kw_only=True)
 class March:
     """A march from `first` to `last`, in the units of time of the problem."""
@@ -130,7 +135,7 @@ class March:
         """The time up to which the present window is solved; as far as it is kept where their
         number is given.
         """
-        return min(self.end + OVERLAP * self.length, self.last) if self.can_halve else self.end
+        return reach(self.start, self.end, self.last) if self.can_halve else self.end
 
     @property
     def is_whole(self) -> bool:

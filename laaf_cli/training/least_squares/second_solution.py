@@ -16,7 +16,7 @@ from laaf_cli.network.mlp import Mlp
 from laaf_cli.problem import Domain, PointSet
 from laaf_cli.seeds import random_stream
 from laaf_cli.training.least_squares.gauss_newton import GaussNewton
-from laaf_cli.training.least_squares.march import OVERLAP
+from laaf_cli.training.least_squares.march import reach
 from laaf_cli.training.least_squares.points import (
     Window,
     between,
@@ -87,8 +87,10 @@ def second_solution(
     for k, first in enumerate(network.networks):
         part = domain
         if axis is not None and network.past:
-            longer = (1 + OVERLAP * overlaps) * (network.ends[k] - start)
-            part = between(domain, start, min(start + longer, domain.upper[axis]))
+            end = network.ends[k]
+            part = between(
+                domain, start, reach(start, end, domain.upper[axis]) if overlaps else end
+            )
         second = _moved(first, random)
         solver = _solve(objective, first, second, part, solved[-1:], observed, residual, random)
         is_other |= solver.steps > 0
